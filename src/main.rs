@@ -1,0 +1,3 @@
+//! The thin binary: nothing but the call into the library.
+
+fn main() {}
