@@ -1,5 +1,13 @@
 //! Pure values and rules of the field. Knows no database, no web, no clock and no other room.
 
+pub mod agreement;
+pub mod content;
+pub mod count;
 pub mod fault;
+pub mod filing;
 pub mod id;
+pub mod organisation;
 pub mod parse;
+pub mod span;
+pub mod terms;
+pub mod vocabulary;

@@ -1,9 +1,9 @@
 //! Reads JSON documents member by member, so that one answer can name every fault. Holds no rule of any particular document.
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 use serde_json::{Map, Value};
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
 use super::fault::Faults;
 
@@ -40,6 +40,13 @@ impl<'v> Place<'v> {
         }
     }
 
+    /// This place as an object, if it is one that has the member `name`.
+    pub fn object_with(&self, name: &str) -> Option<Object<'v>> {
+        let members =
+            self.value.as_object().filter(|members| members.get(name).is_some_and(|value| !value.is_null()))?;
+        Some(Object { members, pointer: self.pointer.clone(), read: Vec::new() })
+    }
+
     /// This place as a list, each item read with `item`; `None` if any item is wrong.
     pub fn list<T>(
         &self,
@@ -60,6 +67,59 @@ impl<'v> Place<'v> {
             }
         }
         items
+    }
+
+    /// This place as a set: a list in which nothing stands twice.
+    pub fn set<T: Ord>(
+        &self,
+        faults: &mut Faults,
+        mut item: impl FnMut(&Place<'v>, &mut Faults) -> Option<T>,
+    ) -> Option<BTreeSet<T>> {
+        let mut set = BTreeSet::new();
+        self.list(faults, |place, faults| {
+            let fresh = set.insert(item(place, faults)?);
+            if !fresh {
+                faults.add(&place.pointer, "duplicate", "This stands in the list already.");
+            }
+            fresh.then_some(())
+        })?;
+        Some(set)
+    }
+
+    /// This place as a set with at least one item.
+    pub fn filled_set<T: Ord>(
+        &self,
+        faults: &mut Faults,
+        item: impl FnMut(&Place<'v>, &mut Faults) -> Option<T>,
+    ) -> Option<BTreeSet<T>> {
+        let set = self.set(faults, item)?;
+        if set.is_empty() {
+            faults.add(&self.pointer, "empty", "The list is empty.");
+            return None;
+        }
+        Some(set)
+    }
+
+    /// This place as a word of a free vocabulary: lower snake case, at most 64 characters.
+    pub fn word(&self, faults: &mut Faults) -> Option<String> {
+        let text = self.text(64, faults)?;
+        let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(lower) {
+            return Some(text);
+        }
+        faults.add(&self.pointer, "word", "Expected a word of lower-case letters, digits and underscores.");
+        None
+    }
+
+    /// This place as a calendar day, such as `2026-11-22`, from year 1970 to 9999.
+    pub fn day(&self, faults: &mut Faults) -> Option<Date> {
+        let text = self.text(10, faults)?;
+        let read = Date::parse(&text, format_description!("[year]-[month]-[day]")).ok();
+        let read = read.filter(|day| (1970..=9999).contains(&day.year()));
+        if read.is_none() {
+            faults.add(&self.pointer, "date", "Expected a day, such as 2026-11-22.");
+        }
+        read
     }
 
     /// This place as a text of 1 to `limit` characters, without control characters other than line breaks and tabs.
@@ -173,6 +233,11 @@ impl<'v> Object<'v> {
             Some(place) => read(&place, faults).map(Some),
             None => Some(None),
         }
+    }
+
+    /// Leaves members unread that cannot be judged because of another fault.
+    pub fn ignore(&mut self, names: &[&'static str]) {
+        self.read.extend_from_slice(names);
     }
 
     /// JSON pointer to this object.

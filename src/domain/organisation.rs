@@ -1,0 +1,125 @@
+//! Organisations as they are entered: legal persons with roles, a seat and contacts. Stores nothing.
+
+mod places;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    fault::Faults,
+    parse::{Object, Place},
+    vocabulary::OrganisationRole,
+};
+
+pub use places::is_country;
+
+/// An organisation to be created, or the new state of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewOrganisation {
+    /// The legal name.
+    pub name: String,
+    /// At least one.
+    pub roles: BTreeSet<OrganisationRole>,
+    /// The seat, ISO 3166-1 alpha-2.
+    pub country: String,
+    /// The part of the country, ISO 3166-2; in Germany the Land, which decides the competent authority (§ 40(2) BDSG).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Whom to reach.
+    pub contacts: Vec<Contact>,
+}
+
+/// A contact point, Art. 33(3)(b) GDPR; has an e-mail address or a telephone number or both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Contact {
+    /// What the contact is, in lower snake case, such as `dpo`.
+    pub role: String,
+    /// A person or a desk.
+    pub name: String,
+    /// E-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Telephone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+impl NewOrganisation {
+    /// Reads the body of `POST /v1/organisations`; answers all faults at once.
+    pub fn parse(body: &Value) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let read = Place::root(body).object(&mut faults).and_then(|object| Self::members(object, &mut faults));
+        faults.finish(read)
+    }
+
+    fn members(mut object: Object<'_>, faults: &mut Faults) -> Option<Self> {
+        let name = object.required("name", faults, |place, faults| place.text(200, faults));
+        let roles = object.required("roles", faults, |place, faults| {
+            place.filled_set(faults, |item, faults| item.code(OrganisationRole::CODES, faults))
+        });
+        let country = object.required("country", faults, country);
+        let region = object.optional("region", faults, |place, faults| {
+            let region = place.text(6, faults)?;
+            if country.as_ref().is_some_and(|country| !places::is_region_of(&region, country)) {
+                faults.add(&place.pointer, "region", "Expected an ISO 3166-2 code of this country, such as DE-BW.");
+                return None;
+            }
+            Some(region)
+        });
+        let contacts = object.optional("contacts", faults, |place, faults| {
+            place.list(faults, |item, faults| Contact::parse(item, faults))
+        });
+        object.close(faults);
+        Some(Self {
+            name: name?,
+            roles: roles?,
+            country: country?,
+            region: region?,
+            contacts: contacts?.unwrap_or_default(),
+        })
+    }
+}
+
+impl Contact {
+    /// Reads a contact point.
+    pub fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut object = place.object(faults)?;
+        let role = object.required("role", faults, |place, faults| place.word(faults));
+        let name = object.required("name", faults, |place, faults| place.text(200, faults));
+        let email = object.optional("email", faults, email);
+        let phone = object.optional("phone", faults, |place, faults| place.text(50, faults));
+        let reachable = !matches!((&email, &phone), (Some(None), Some(None)));
+        if !reachable {
+            faults.add(object.pointer(), "required", "An `email` or a `phone` is required.");
+        }
+        object.close(faults);
+        reachable.then_some(Self { role: role?, name: name?, email: email?, phone: phone? })
+    }
+}
+
+/// Reads an ISO 3166-1 alpha-2 code.
+pub(super) fn country(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
+    let code = place.text(2, faults)?;
+    if is_country(&code) {
+        Some(code)
+    } else {
+        faults.add(&place.pointer, "country", "Expected an ISO 3166-1 alpha-2 country code, such as DE.");
+        None
+    }
+}
+
+/// Reads an e-mail address, checked only as far as a typing mistake shows; the first delivery is the real check.
+pub(super) fn email(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
+    let text = place.text(254, faults)?;
+    let plausible = text.rsplit_once('@').is_some_and(|(local, host)| {
+        !local.is_empty() && !host.is_empty() && !host.starts_with('.') && !host.ends_with('.')
+    });
+    if plausible && text.is_ascii() && !text.contains(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>'))
+    {
+        return Some(text);
+    }
+    faults.add(&place.pointer, "email", "Expected one e-mail address.");
+    None
+}

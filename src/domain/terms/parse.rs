@@ -1,0 +1,222 @@
+//! Reads terms with all faults at once and writes out the defaults. Checks the terms against themselves only.
+
+use std::collections::BTreeSet;
+
+use super::{Addressee, DEFAULT_TARGET, DataLocation, SpecialRule, Terms, TriggerRule};
+use crate::domain::{
+    fault::Faults,
+    organisation::{email, is_country},
+    parse::{Object, Place},
+    span::{IsoDuration, Span},
+    vocabulary::{Channel, ContentMember, CountedFrom, FilingGate, Form, IncidentKind},
+};
+
+/// Areas that are no country: the Union, the Economic Area, and third countries under Art. 44 ff. GDPR.
+const AREAS: &[&str] = &["EU", "EEA", "third_country_safeguards"];
+
+fn content(place: &Place<'_>, faults: &mut Faults) -> Option<BTreeSet<ContentMember>> {
+    place.set(faults, |item, faults| item.code(ContentMember::CODES, faults))
+}
+
+fn triggers(place: &Place<'_>, faults: &mut Faults) -> Option<BTreeSet<IncidentKind>> {
+    place.filled_set(faults, |item, faults| item.code(IncidentKind::CODES, faults))
+}
+
+fn clause(object: &mut Object<'_>, faults: &mut Faults) -> Option<Option<String>> {
+    object.optional("clause", faults, |place, faults| place.text(200, faults))
+}
+
+impl Terms {
+    /// Reads terms as the contract describes them.
+    pub fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut object = place.object(faults)?;
+        let notify_within: Option<Span> =
+            object.required("notify_within", faults, |place, faults| place.parsed(faults));
+        let counted_from =
+            object.optional("counted_from", faults, |place, faults| place.code(CountedFrom::CODES, faults));
+        let triggers = object.required("triggers", faults, triggers);
+        let required_content = object.optional("required_content", faults, content);
+        let form = object.optional("form", faults, |place, faults| place.code(Form::CODES, faults));
+        let addressees = object.optional("addressees", faults, addressees);
+        let special_categories = object.optional("special_categories", faults, SpecialRule::parse);
+        let per_trigger = object.optional("per_trigger", faults, |place, faults| {
+            place.list(faults, |item, faults| TriggerRule::parse(item, faults))
+        });
+        let gate = object.optional("filing_on_behalf", faults, |place, faults| place.code(FilingGate::CODES, faults));
+        let data_location = object.optional("data_location", faults, DataLocation::parse);
+        let language = object.optional("language", faults, language);
+        let target = object.optional("internal_target", faults, |place, faults| place.parsed(faults));
+        let clause = clause(&mut object, faults);
+        object.close(faults);
+        let notify_within = notify_within?;
+        let terms = Self {
+            internal_target: target?.or_else(|| default_target(&notify_within))?,
+            notify_within,
+            counted_from: counted_from?.unwrap_or(CountedFrom::Awareness),
+            triggers: triggers?,
+            required_content: required_content?.unwrap_or_else(|| ContentMember::STATUTORY.iter().copied().collect()),
+            form: form?.unwrap_or(Form::Any),
+            addressees: addressees?.unwrap_or_else(|| vec![Addressee::registered_webhooks()]),
+            special_categories: special_categories?,
+            per_trigger: per_trigger?.unwrap_or_default(),
+            filing_on_behalf: gate?.unwrap_or(FilingGate::InstructionRequired),
+            data_location: data_location?,
+            language: language?.unwrap_or_else(|| "de".to_owned()),
+            clause: clause?,
+        };
+        terms.fits_together(&place.pointer, faults).then_some(terms)
+    }
+
+    /// Notes targets that come after a limit, and rules for triggers that are none or have two rules.
+    fn fits_together(&self, pointer: &str, faults: &mut Faults) -> bool {
+        let before = faults.as_slice().len();
+        let mut ruled = BTreeSet::new();
+        for (index, rule) in self.per_trigger.iter().enumerate() {
+            let pointer = format!("{pointer}/per_trigger/{index}/triggers");
+            for kind in &rule.triggers {
+                if !self.triggers.contains(kind) {
+                    faults.add(&pointer, "not_a_trigger", format!("`{kind}` is not among the triggers."));
+                }
+                if !ruled.insert(*kind) {
+                    faults.add(&pointer, "duplicate", format!("`{kind}` has a rule already."));
+                }
+            }
+        }
+        let limits = self.triggers.iter().filter_map(|kind| self.limit(*kind, false).length());
+        if limits.min().is_some_and(|limit| self.internal_target.length() >= limit) {
+            faults.add(format!("{pointer}/internal_target"), "target_after_limit", TARGET_AFTER_LIMIT);
+        }
+        let special = self.triggers.iter().filter_map(|kind| self.limit(*kind, true).length());
+        if self.special_categories.is_some()
+            && special.min().is_some_and(|limit| self.internal_target(true).length() >= limit)
+        {
+            let pointer = format!("{pointer}/special_categories/internal_target");
+            faults.add(pointer, "target_after_limit", TARGET_AFTER_LIMIT);
+        }
+        faults.as_slice().len() == before
+    }
+}
+
+/// What is wrong with an internal target that does not come before the limit it guards.
+const TARGET_AFTER_LIMIT: &str = "The internal target must be shorter than every fixed limit it stands for.";
+
+/// Half of a fixed limit, otherwise [`DEFAULT_TARGET`].
+fn default_target(limit: &Span) -> Option<IsoDuration> {
+    match limit.length() {
+        Some(length) => Some(IsoDuration::of(length / 2)),
+        None => DEFAULT_TARGET.parse().ok(),
+    }
+}
+
+fn addressees(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<Addressee>> {
+    let mut seen: Vec<Addressee> = Vec::new();
+    place.list(faults, |item, faults| {
+        let addressee = Addressee::parse(item, faults)?;
+        if seen.contains(&addressee) {
+            faults.add(&item.pointer, "duplicate", "This addressee is listed twice.");
+            return None;
+        }
+        seen.push(addressee);
+        Some(())
+    })?;
+    if seen.is_empty() {
+        faults.add(&place.pointer, "empty", "At least one addressee is needed; leave the member out for the default.");
+        return None;
+    }
+    Some(seen)
+}
+
+impl Addressee {
+    /// All webhooks that are registered for the controller.
+    fn registered_webhooks() -> Self {
+        Self { role: "controller".to_owned(), channel: Channel::Webhook, webhook: None, address: None }
+    }
+
+    fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut object = place.object(faults)?;
+        let role = object.required("role", faults, |place, faults| place.word(faults));
+        let channel = object.required("channel", faults, |place, faults| place.code(Channel::CODES, faults));
+        let (webhook, address) = match channel {
+            None => {
+                object.ignore(&["webhook", "address"]);
+                (Some(None), Some(None))
+            }
+            Some(Channel::Webhook) => {
+                (object.optional("webhook", faults, |place, faults| place.parsed(faults)), Some(None))
+            }
+            Some(Channel::Email) => (Some(None), object.required("address", faults, email).map(Some)),
+            Some(Channel::Manual) => {
+                (Some(None), object.optional("address", faults, |place, faults| place.text(500, faults)))
+            }
+        };
+        object.close(faults);
+        Some(Self { role: role?, channel: channel?, webhook: webhook?, address: address? })
+    }
+}
+
+impl SpecialRule {
+    fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut object = place.object(faults)?;
+        let notify_within = object.required("notify_within", faults, |place, faults| place.parsed(faults));
+        let required_content = object.optional("required_content", faults, content);
+        let internal_target = object.optional("internal_target", faults, |place, faults| place.parsed(faults));
+        let clause = clause(&mut object, faults);
+        object.close(faults);
+        Some(Self {
+            notify_within: notify_within?,
+            required_content: required_content?.unwrap_or_default(),
+            internal_target: internal_target?,
+            clause: clause?,
+        })
+    }
+}
+
+impl TriggerRule {
+    fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
+        let mut object = place.object(faults)?;
+        let triggers = object.required("triggers", faults, triggers);
+        let notify_within = object.required("notify_within", faults, |place, faults| place.parsed(faults));
+        let required_content = object.required("required_content", faults, content);
+        let clause = clause(&mut object, faults);
+        object.close(faults);
+        Some(Self {
+            triggers: triggers?,
+            notify_within: notify_within?,
+            required_content: required_content?,
+            clause: clause?,
+        })
+    }
+}
+
+impl DataLocation {
+    fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
+        if place.value.is_array() {
+            return place.filled_set(faults, area).map(|areas| Self::Several(areas.into_iter().collect()));
+        }
+        area(place, faults).map(Self::One)
+    }
+}
+
+fn area(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
+    let text = place.text(64, faults)?;
+    if is_country(&text) || AREAS.contains(&text.as_str()) {
+        return Some(text);
+    }
+    let detail = format!("Expected an ISO 3166-1 country code or one of: {}.", AREAS.join(", "));
+    faults.add(&place.pointer, "location", detail);
+    None
+}
+
+/// Reads the shape of a BCP 47 tag: a language of two or three letters, then subtags.
+fn language(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
+    let text = place.text(35, faults)?;
+    let mut parts = text.split('-');
+    let primary =
+        parts.next().is_some_and(|part| matches!(part.len(), 2 | 3) && part.bytes().all(|b| b.is_ascii_lowercase()));
+    let subtags = parts.all(|part| matches!(part.len(), 1..=8) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if primary && subtags {
+        return Some(text);
+    }
+    faults.add(&place.pointer, "language", "Expected a BCP 47 language tag, such as de or en-GB.");
+    None
+}
