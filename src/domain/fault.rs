@@ -37,7 +37,8 @@ impl Faults {
 
     /// Takes over the faults of another document part, with `prefix` before each pointer.
     pub fn extend_under(&mut self, prefix: &str, other: Faults) {
-        self.0.extend(other.0.into_iter().map(|fault| Fault { pointer: format!("{prefix}{}", fault.pointer), ..fault }));
+        self.0
+            .extend(other.0.into_iter().map(|fault| Fault { pointer: format!("{prefix}{}", fault.pointer), ..fault }));
     }
 
     /// Whether nothing is wrong.
