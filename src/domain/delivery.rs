@@ -82,7 +82,8 @@ pub fn next(
 }
 
 fn planned(attempts: i32, window: Duration) -> Duration {
-    let longest: Duration = (window / 48).clamp(Duration::seconds(10), Duration::minutes(30));
+    let share: Duration = window / 48;
+    let longest = share.clamp(Duration::seconds(10), Duration::minutes(30));
     let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(0);
     DENSE.get(index).map_or(longest, |seconds| Duration::seconds(*seconds)).min(longest)
 }
