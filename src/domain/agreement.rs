@@ -28,7 +28,7 @@ pub struct NewAgreement {
 pub struct AgreementContent {
     /// The parties' own name for it, such as a file number.
     pub reference: String,
-    /// The products it covers, in lower case; at least one, each once.
+    /// The products it covers; at least one, each once.
     pub products: Vec<String>,
     /// The first day it holds.
     #[serde(with = "day::iso")]
@@ -98,7 +98,7 @@ impl AgreementContent {
     }
 
     fn members(object: &mut Object<'_>, faults: &mut Faults) -> Option<Self> {
-        let reference = object.required("reference", faults, |place, faults| place.text(100, faults));
+        let reference = object.required("reference", faults, |place, faults| place.text(200, faults));
         let products = object.required("products", faults, products);
         let valid_from = object.required("valid_from", faults, |place, faults| place.day(faults));
         let valid_until = object.optional("valid_until", faults, |place, faults| place.day(faults));
@@ -119,7 +119,7 @@ impl TermsFile {
     pub fn parse(file: &Value) -> Result<Self, Faults> {
         read(file, |object, faults| {
             let controller = object.optional("controller", faults, |place, faults| place.parsed(faults));
-            let reference = object.optional("reference", faults, |place, faults| place.text(100, faults));
+            let reference = object.optional("reference", faults, |place, faults| place.text(200, faults));
             let products = object.optional("products", faults, products);
             let valid_from = object.optional("valid_from", faults, |place, faults| place.day(faults));
             let valid_until = object.optional("valid_until", faults, |place, faults| place.day(faults));
@@ -158,13 +158,12 @@ fn products(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<String>> {
     Some(place.filled_set(faults, product)?.into_iter().collect())
 }
 
-/// Reads the name of a product: lower-case letters, digits, `-`, `_` and `.`, at most 64 characters.
+/// Reads the name of a product, at most 100 characters; `;` separates names in import rows and so cannot be in one.
 pub(super) fn product(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
-    let text = place.text(64, faults)?;
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-    if text.chars().all(allowed) {
-        return Some(text);
+    let text = place.text(100, faults)?;
+    if text.contains(';') {
+        faults.add(&place.pointer, "product", "The name of a product cannot contain `;`.");
+        return None;
     }
-    faults.add(&place.pointer, "product", "Expected lower-case letters, digits, `-`, `_` or `.`.");
-    None
+    Some(text)
 }

@@ -235,6 +235,11 @@ impl<'v> Object<'v> {
         }
     }
 
+    /// Whether it has no member that is not null.
+    pub fn is_empty(&self) -> bool {
+        self.members.values().all(Value::is_null)
+    }
+
     /// Leaves members unread that cannot be judged because of another fault.
     pub fn ignore(&mut self, names: &[&'static str]) {
         self.read.extend_from_slice(names);

@@ -122,8 +122,9 @@ impl CommonContent {
 }
 
 impl Figures {
-    /// Reads the members that differ between controllers, but for the note; leaves the others in `object`.
+    /// Reads the members that differ between controllers; leaves the others in `object`.
     pub(in crate::domain) fn members(object: &mut Object<'_>, stage: Stage, faults: &mut Faults) -> Self {
+        let note = object.optional("note", faults, |place, faults| place.text(LONG_TEXT, faults));
         Self {
             data_categories: member(object, "data_categories", stage, faults, |place, faults| {
                 place.filled_set(faults, |item, faults| item.code(DataCategory::CODES, faults))
@@ -135,14 +136,8 @@ impl Figures {
                 item.code(SubjectCategory::CODES, faults)
             }),
             records: tally(object, "records", stage, faults, |item, faults| item.word(faults)),
-            note: None,
+            note: note.flatten(),
         }
-    }
-
-    /// Reads the figures of one controller with the note to it.
-    pub(in crate::domain) fn with_note(object: &mut Object<'_>, stage: Stage, faults: &mut Faults) -> Self {
-        let note = object.optional("note", faults, |place, faults| place.text(LONG_TEXT, faults));
-        Self { note: note.flatten(), ..Self::members(object, stage, faults) }
     }
 }
 
@@ -165,6 +160,9 @@ fn tally<C: Ord>(
             }
             Some(count)
         });
+        if object.is_empty() {
+            faults.add(&place.pointer, "empty", "At least categories or a count is needed.");
+        }
         object.close(faults);
         Some(Tally { categories, count: count.flatten() })
     });
@@ -263,7 +261,7 @@ impl ShareContent {
         let mut object = place.object(faults)?;
         let common = CommonContent::members(&mut object, None, faults);
         let stage = common.as_ref().map_or(Stage::Initial, |common| common.stage);
-        let figures = Figures::with_note(&mut object, stage, faults);
+        let figures = Figures::members(&mut object, stage, faults);
         object.close(faults);
         Some(Self { common: Arc::new(common?), figures })
     }

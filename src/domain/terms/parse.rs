@@ -18,6 +18,12 @@ fn content(place: &Place<'_>, faults: &mut Faults) -> Option<BTreeSet<ContentMem
     place.set(faults, |item, faults| item.code(ContentMember::CODES, faults))
 }
 
+/// The general content; Art. 33(3) GDPR where the terms do not say.
+fn required_content(object: &mut Object<'_>, faults: &mut Faults) -> Option<BTreeSet<ContentMember>> {
+    let stated = object.optional("required_content", faults, content)?;
+    Some(stated.unwrap_or_else(|| ContentMember::STATUTORY.iter().copied().collect()))
+}
+
 fn triggers(place: &Place<'_>, faults: &mut Faults) -> Option<BTreeSet<IncidentKind>> {
     place.filled_set(faults, |item, faults| item.code(IncidentKind::CODES, faults))
 }
@@ -35,12 +41,12 @@ impl Terms {
         let counted_from =
             object.optional("counted_from", faults, |place, faults| place.code(CountedFrom::CODES, faults));
         let triggers = object.required("triggers", faults, triggers);
-        let required_content = object.optional("required_content", faults, content);
+        let required_content = required_content(&mut object, faults);
         let form = object.optional("form", faults, |place, faults| place.code(Form::CODES, faults));
         let addressees = object.optional("addressees", faults, addressees);
         let special_categories = object.optional("special_categories", faults, SpecialRule::parse);
         let per_trigger = object.optional("per_trigger", faults, |place, faults| {
-            place.list(faults, |item, faults| TriggerRule::parse(item, faults))
+            place.list(faults, |item, faults| TriggerRule::parse(item, required_content.as_ref(), faults))
         });
         let gate = object.optional("filing_on_behalf", faults, |place, faults| place.code(FilingGate::CODES, faults));
         let data_location = object.optional("data_location", faults, DataLocation::parse);
@@ -54,7 +60,7 @@ impl Terms {
             notify_within,
             counted_from: counted_from?.unwrap_or(CountedFrom::Awareness),
             triggers: triggers?,
-            required_content: required_content?.unwrap_or_else(|| ContentMember::STATUTORY.iter().copied().collect()),
+            required_content: required_content?,
             form: form?.unwrap_or(Form::Any),
             addressees: addressees?.unwrap_or_else(|| vec![Addressee::registered_webhooks()]),
             special_categories: special_categories?,
@@ -146,7 +152,7 @@ impl Addressee {
             }
             Some(Channel::Email) => (Some(None), object.required("address", faults, email).map(Some)),
             Some(Channel::Manual) => {
-                (Some(None), object.optional("address", faults, |place, faults| place.text(500, faults)))
+                (Some(None), object.required("address", faults, |place, faults| place.text(500, faults)).map(Some))
             }
         };
         object.close(faults);
@@ -172,17 +178,18 @@ impl SpecialRule {
 }
 
 impl TriggerRule {
-    fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
+    /// Reads a rule; content that it does not name is the `general` one.
+    fn parse(place: &Place<'_>, general: Option<&BTreeSet<ContentMember>>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let triggers = object.required("triggers", faults, triggers);
         let notify_within = object.required("notify_within", faults, |place, faults| place.parsed(faults));
-        let required_content = object.required("required_content", faults, content);
+        let required_content = object.optional("required_content", faults, content);
         let clause = clause(&mut object, faults);
         object.close(faults);
         Some(Self {
             triggers: triggers?,
             notify_within: notify_within?,
-            required_content: required_content?,
+            required_content: required_content?.or_else(|| general.cloned())?,
             clause: clause?,
         })
     }
@@ -213,7 +220,7 @@ fn language(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
     let mut parts = text.split('-');
     let primary =
         parts.next().is_some_and(|part| matches!(part.len(), 2 | 3) && part.bytes().all(|b| b.is_ascii_lowercase()));
-    let subtags = parts.all(|part| matches!(part.len(), 1..=8) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let subtags = parts.all(|part| matches!(part.len(), 2..=8) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
     if primary && subtags {
         return Some(text);
     }
