@@ -44,12 +44,12 @@ fn assert_no_fixed_limit(terms: &Terms) {
     }
 }
 
-fn one(area: &str) -> Option<DataLocation> {
-    Some(DataLocation::One(area.to_owned()))
+fn one(area: &str) -> DataLocation {
+    DataLocation::One(area.to_owned())
 }
 
-fn several(areas: &[&str]) -> Option<DataLocation> {
-    Some(DataLocation::Several(areas.iter().map(|area| (*area).to_owned()).collect()))
+fn several(areas: &[&str]) -> DataLocation {
+    DataLocation::Several(areas.iter().map(|area| (*area).to_owned()).collect())
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn krankikom_tells_suspicions_and_disruptions_and_files_only_on_instruction() {
     assert_content(&terms, PersonalDataBreach, false, &[]);
     assert_eq!(terms.form, Form::Any);
     assert_eq!(terms.filing_on_behalf, FilingGate::InstructionRequired);
-    assert_eq!(terms.data_location, several(&["EEA", "third_country_safeguards"]));
+    assert_eq!(terms.data_location, Some(several(&["EEA", "third_country_safeguards"])));
     assert_eq!(terms.clause(SuspectedBreach, false), Some("§ 7"));
     assert_eq!(terms.clause(SeizureOrInsolvency, false), Some("§ 12"));
 }
@@ -78,7 +78,7 @@ fn resolvio_tells_breaches_only_and_authority_measures() {
     assert_content(&terms, AuthorityInspection, false, &[]);
     assert_eq!(terms.form, Form::Any);
     assert_eq!(terms.filing_on_behalf, FilingGate::DocumentedInstructions);
-    assert_eq!(terms.data_location, several(&["DE", "EEA"]));
+    assert_eq!(terms.data_location, Some(several(&["DE", "EEA"])));
     assert_eq!(terms.clause(PersonalDataBreach, false), Some("8.1.2"));
 }
 
@@ -92,7 +92,7 @@ fn alfaview_tells_suspicions_also_of_sub_processors_and_files_only_on_instructio
     assert_content(&terms, PersonalDataBreach, false, &[]);
     assert_eq!(terms.form, Form::Any);
     assert_eq!(terms.filing_on_behalf, FilingGate::InstructionRequired);
-    assert_eq!(terms.data_location, one("EEA"));
+    assert_eq!(terms.data_location, Some(one("EEA")));
     assert_eq!(terms.clause(SubprocessorBreach, false), Some("§ 4(7)"));
 }
 
@@ -118,7 +118,7 @@ fn ora_azubiheft_has_24_hours_full_content_and_a_rule_for_special_categories() {
     assert_eq!(terms.form, Form::Text);
     assert_eq!((terms.addressees[0].role.as_str(), terms.addressees[0].channel), ("breach_desk", Channel::Webhook));
     assert_eq!(terms.filing_on_behalf, FilingGate::DocumentedInstructions);
-    assert_eq!(terms.data_location, one("DE"));
+    assert_eq!(terms.data_location, Some(one("DE")));
     assert!(terms.internal_target(true).length() < terms.internal_target(false).length());
     assert_eq!(terms.clause(PersonalDataBreach, true), Some("§ 5(3)"), "the 24 hours stand there");
     assert_eq!(terms.content_clause(PersonalDataBreach, true, HowObtained), Some("§ 5(7)"));
@@ -136,7 +136,7 @@ fn arbeitszeiterfassung_tells_violations_after_gaining_knowledge() {
     assert_content(&terms, SeizureOrInsolvency, false, &[]);
     assert_eq!(terms.form, Form::Any);
     assert_eq!(terms.filing_on_behalf, FilingGate::DocumentedInstructions);
-    assert_eq!(terms.data_location, one("EEA"));
+    assert_eq!(terms.data_location, Some(one("EEA")));
     assert_eq!(terms.clause(ViolationOfLaw, false), Some("4.3"));
     assert_eq!(terms.clause(AuthorityInspection, false), Some("4.4"));
 }

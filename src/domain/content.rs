@@ -136,7 +136,7 @@ pub struct CommonContent {
     /// What happened.
     #[serde(skip_serializing_if = "Known::is_absent")]
     pub nature: Known<Nature>,
-    /// Whether data under professional secrecy (such as § 203 StGB) are concerned.
+    /// Whether data under professional secrecy (such as § 203 `StGB`) are concerned.
     pub professional_secrecy: bool,
     /// Who answers questions at the processor.
     #[serde(skip_serializing_if = "Known::is_absent")]

@@ -222,7 +222,6 @@ impl<'v> Object<'v> {
     }
 
     /// The member `name`, read with `read`: outer `None` means faulty, inner `None` absent.
-    #[expect(clippy::option_option, reason = "faulty and absent are different")]
     pub fn optional<T>(
         &mut self,
         name: &'static str,

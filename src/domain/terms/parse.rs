@@ -28,16 +28,15 @@ fn triggers(place: &Place<'_>, faults: &mut Faults) -> Option<BTreeSet<IncidentK
     place.filled_set(faults, |item, faults| item.code(IncidentKind::CODES, faults))
 }
 
-fn clause(object: &mut Object<'_>, faults: &mut Faults) -> Option<Option<String>> {
-    object.optional("clause", faults, |place, faults| place.text(200, faults))
+fn clause(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
+    place.text(200, faults)
 }
 
 impl Terms {
     /// Reads terms as the contract describes them.
     pub fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let notify_within: Option<Span> =
-            object.required("notify_within", faults, |place, faults| place.parsed(faults));
+        let notify_within: Option<Span> = object.required("notify_within", faults, Place::parsed);
         let counted_from =
             object.optional("counted_from", faults, |place, faults| place.code(CountedFrom::CODES, faults));
         let triggers = object.required("triggers", faults, triggers);
@@ -51,8 +50,8 @@ impl Terms {
         let gate = object.optional("filing_on_behalf", faults, |place, faults| place.code(FilingGate::CODES, faults));
         let data_location = object.optional("data_location", faults, DataLocation::parse);
         let language = object.optional("language", faults, language);
-        let target = object.optional("internal_target", faults, |place, faults| place.parsed(faults));
-        let clause = clause(&mut object, faults);
+        let target = object.optional("internal_target", faults, Place::parsed);
+        let clause = object.optional("clause", faults, clause);
         object.close(faults);
         let notify_within = notify_within?;
         let terms = Self {
@@ -140,16 +139,14 @@ impl Addressee {
 
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let role = object.required("role", faults, |place, faults| place.word(faults));
+        let role = object.required("role", faults, Place::word);
         let channel = object.required("channel", faults, |place, faults| place.code(Channel::CODES, faults));
         let (webhook, address) = match channel {
             None => {
                 object.ignore(&["webhook", "address"]);
                 (Some(None), Some(None))
             }
-            Some(Channel::Webhook) => {
-                (object.optional("webhook", faults, |place, faults| place.parsed(faults)), Some(None))
-            }
+            Some(Channel::Webhook) => (object.optional("webhook", faults, Place::parsed), Some(None)),
             Some(Channel::Email) => (Some(None), object.required("address", faults, email).map(Some)),
             Some(Channel::Manual) => {
                 (Some(None), object.required("address", faults, |place, faults| place.text(500, faults)).map(Some))
@@ -163,10 +160,10 @@ impl Addressee {
 impl SpecialRule {
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let notify_within = object.required("notify_within", faults, |place, faults| place.parsed(faults));
+        let notify_within = object.required("notify_within", faults, Place::parsed);
         let required_content = object.optional("required_content", faults, content);
-        let internal_target = object.optional("internal_target", faults, |place, faults| place.parsed(faults));
-        let clause = clause(&mut object, faults);
+        let internal_target = object.optional("internal_target", faults, Place::parsed);
+        let clause = object.optional("clause", faults, clause);
         object.close(faults);
         Some(Self {
             notify_within: notify_within?,
@@ -182,9 +179,9 @@ impl TriggerRule {
     fn parse(place: &Place<'_>, general: Option<&BTreeSet<ContentMember>>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let triggers = object.required("triggers", faults, triggers);
-        let notify_within = object.required("notify_within", faults, |place, faults| place.parsed(faults));
+        let notify_within = object.required("notify_within", faults, Place::parsed);
         let required_content = object.optional("required_content", faults, content);
-        let clause = clause(&mut object, faults);
+        let clause = object.optional("clause", faults, clause);
         object.close(faults);
         Some(Self {
             triggers: triggers?,
