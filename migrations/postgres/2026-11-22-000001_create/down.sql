@@ -1,0 +1,14 @@
+DROP TABLE ledger_stream;
+DROP TABLE ledger;
+DROP TABLE receipt;
+DROP TABLE attempt;
+DROP TABLE delivery;
+DROP TABLE duty;
+DROP TABLE notice;
+DROP TABLE incident;
+DROP TABLE idempotency;
+DROP TABLE webhook;
+DROP TABLE agreement_product;
+DROP TABLE agreement_version;
+DROP TABLE agreement;
+DROP TABLE organisation;

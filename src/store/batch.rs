@@ -1,0 +1,68 @@
+//! One statement for many rows: the rows travel as one JSON text and are taken apart by the database.
+//!
+//! SQLite has no batch insert in Diesel's MultiConnection; this does the set-based work on both databases with the same rows.
+
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::Text;
+use diesel::{QueryResult, RunQueryDsl};
+use serde::Serialize;
+
+use super::connection::AnyConnection;
+use super::error::StoreError;
+
+type Backend = <AnyConnection as diesel::Connection>::Backend;
+
+/// A statement with one JSON parameter. Unlike `sql_query` it is prepared once per connection.
+struct WithJson {
+    sql: String,
+    json: String,
+}
+
+impl QueryId for WithJson {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryFragment<Backend> for WithJson {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        let (before, after) = self.sql.split_once("$rows").unwrap_or((&self.sql, ""));
+        pass.push_sql(before);
+        pass.push_bind_param::<Text, _>(&self.json)?;
+        pass.push_sql(after);
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<AnyConnection> for WithJson {}
+
+/// Inserts all `rows`, whose members are named like the columns, in one statement.
+pub(crate) fn insert<R: Serialize>(
+    connection: &mut AnyConnection,
+    table: &str,
+    columns: &[&str],
+    rows: &[R],
+) -> Result<usize, StoreError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let json = serde_json::to_string(rows).map_err(|error| StoreError::Migration(error.to_string()))?;
+    let list = columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
+    let from = source(connection, table, columns);
+    let sql = format!("INSERT INTO {table} ({list}) {from}");
+    Ok(WithJson { sql, json }.execute(connection)?)
+}
+
+/// The rows of the JSON parameter as a query.
+fn source(connection: &AnyConnection, table: &str, columns: &[&str]) -> String {
+    match connection {
+        AnyConnection::Sqlite(_) => {
+            let values = columns.iter().map(|column| format!("value ->> '{column}'")).collect::<Vec<_>>().join(", ");
+            format!("SELECT {values} FROM json_each($rows)")
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => {
+            let values = columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
+            format!("SELECT {values} FROM json_populate_recordset(NULL::{table}, $rows::json)")
+        }
+    }
+}

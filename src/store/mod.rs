@@ -1,0 +1,116 @@
+//! The only room that knows Diesel. Every function takes a connection and, for tenant data, the caller's scope; none takes the pool.
+//!
+//! Times are BIGINT microseconds since 1970 UTC, ids and JSON are TEXT, in both databases: equality and order then need no zone and no dialect.
+
+pub(crate) mod batch;
+pub(crate) mod connection;
+mod error;
+mod group;
+pub(crate) mod row;
+pub(crate) mod schema;
+
+use std::time::Duration;
+
+use connection::{Manager, Target};
+use diesel::r2d2::Pool;
+use group::Writer;
+
+pub use connection::AnyConnection;
+pub use error::StoreError;
+
+/// The database, shared by all of the program.
+#[derive(Debug, Clone)]
+pub struct Store {
+    readers: Pool<Manager>,
+    writer: Option<Writer>,
+}
+
+impl Store {
+    /// Opens the database that `url` names: `sqlite://PATH` or `postgres://…`.
+    ///
+    /// SQLite is migrated at once; on PostgreSQL a missing migration is an error, since replicas of another version may be running.
+    ///
+    /// # Errors
+    /// When the scheme is unknown, the database cannot be reached, or its migrations are missing.
+    pub fn open(url: &str, connections: u32) -> Result<Self, StoreError> {
+        let target = Target::from_url(url)?;
+        let mut connection = open(&target)?;
+        let writer = if let Target::Sqlite(_) = target {
+            connection::migrate(&mut connection)?;
+            let started = Writer::start(target.clone(), connection);
+            Some(started.map_err(|error| StoreError::Unavailable(error.to_string()))?)
+        } else {
+            if connection::needs_migration(&mut connection)? {
+                return Err(StoreError::Migration("the database is behind this program; run `art33 migrate` first".into()));
+            }
+            None
+        };
+        let readers = Pool::builder()
+            .max_size(connections)
+            .min_idle(Some(1))
+            .connection_timeout(Duration::from_secs(5))
+            .test_on_check_out(writer.is_none())
+            .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
+            .build(Manager { target, read_only: writer.is_some() })
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { readers, writer })
+    }
+
+    /// Runs `work`, which only reads, in one transaction (one consistent view) off the async threads.
+    pub async fn read<T, E>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+    {
+        self.pooled(work).await
+    }
+
+    /// Runs `work` in one transaction off the async threads; answers after it is durable, and rolls back if it fails.
+    pub async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+    {
+        match &self.writer {
+            Some(writer) => writer.write(work).await,
+            None => self.pooled(work).await,
+        }
+    }
+
+    async fn pooled<T, E>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+    {
+        use diesel::Connection as _;
+        let pool = self.readers.clone();
+        let span = tracing::Span::current();
+        let task = tokio::task::spawn_blocking(move || {
+            let _entered = span.enter();
+            let mut connection = pool.get().map_err(|error| E::from(StoreError::Unavailable(error.to_string())))?;
+            AnyConnection::transaction(&mut connection, work)
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
+        }
+    }
+}
+
+fn open(target: &Target) -> Result<AnyConnection, StoreError> {
+    target.open().map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// Applies the missing migrations of the database that `url` names and answers their names.
+pub fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
+    connection::migrate(&mut open(&Target::from_url(url)?)?)
+}
+
+/// Takes back every migration of the database that `url` names, and with it all data.
+pub fn revert_all(url: &str) -> Result<Vec<String>, StoreError> {
+    connection::revert_all(&mut open(&Target::from_url(url)?)?)
+}

@@ -1,0 +1,240 @@
+//! The tables as Diesel sees them; the same for both databases. Written to match `migrations/`.
+
+diesel::table! {
+    organisation (id) {
+        id -> Text,
+        name -> Text,
+        roles -> Text,
+        country -> Text,
+        region -> Nullable<Text>,
+        contacts -> Text,
+        created_by -> Text,
+        agreements_edition -> BigInt,
+        version -> Integer,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    agreement (id) {
+        id -> Text,
+        processor_id -> Text,
+        controller_id -> Text,
+        version -> Integer,
+        reference -> Text,
+        products -> Text,
+        valid_from -> Text,
+        valid_until -> Nullable<Text>,
+        terms -> Text,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    agreement_version (agreement_id, version) {
+        agreement_id -> Text,
+        version -> Integer,
+        reference -> Text,
+        products -> Text,
+        valid_from -> Text,
+        valid_until -> Nullable<Text>,
+        terms -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    agreement_product (product, agreement_id) {
+        agreement_id -> Text,
+        product -> Text,
+    }
+}
+
+diesel::table! {
+    webhook (id) {
+        id -> Text,
+        organisation_id -> Text,
+        created_by -> Text,
+        url -> Text,
+        events -> Text,
+        secret_sealed -> Text,
+        previous_secret_sealed -> Nullable<Text>,
+        previous_valid_until -> Nullable<BigInt>,
+        failures -> Integer,
+        version -> Integer,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency (organisation_id, key) {
+        organisation_id -> Text,
+        key -> Text,
+        request_sha256 -> Text,
+        answer_sealed -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    incident (id) {
+        id -> Text,
+        processor_id -> Text,
+        version -> Integer,
+        kind -> Text,
+        stage -> Text,
+        title -> Text,
+        detected_at -> BigInt,
+        aware_at -> BigInt,
+        awareness_reason -> Nullable<Text>,
+        filed_at -> BigInt,
+        affected_count -> Integer,
+        content -> Text,
+    }
+}
+
+diesel::table! {
+    notice (id) {
+        id -> Text,
+        incident_id -> Text,
+        processor_id -> Text,
+        controller_id -> Text,
+        agreement_id -> Text,
+        agreement_version -> Integer,
+        sequence -> Integer,
+        #[sql_name = "type"]
+        type_ -> Text,
+        supersedes -> Nullable<Text>,
+        content -> Text,
+        content_sha256 -> Text,
+        created_at -> BigInt,
+        delivered_at -> Nullable<BigInt>,
+        acknowledged_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    duty (id) {
+        id -> Text,
+        incident_id -> Text,
+        processor_id -> Text,
+        controller_id -> Text,
+        agreement_id -> Text,
+        agreement_version -> Integer,
+        obligation -> Text,
+        debtor -> Text,
+        recipient -> Text,
+        state -> Text,
+        span -> Text,
+        counting_rule -> Text,
+        legal_basis -> Text,
+        start_event -> Text,
+        start_at -> Nullable<BigInt>,
+        alarm_at -> Nullable<BigInt>,
+        legal_due_at -> Nullable<BigInt>,
+        internal_target_at -> Nullable<BigInt>,
+        met_at -> Nullable<BigInt>,
+        late -> Nullable<Bool>,
+        urgency_at -> BigInt,
+        next_step -> Integer,
+        next_alarm_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    delivery (id) {
+        id -> Text,
+        #[sql_name = "type"]
+        type_ -> Text,
+        notice_id -> Nullable<Text>,
+        duty_id -> Nullable<Text>,
+        step -> Nullable<Integer>,
+        webhook_id -> Text,
+        organisation_id -> Text,
+        lane -> Integer,
+        state -> Text,
+        next_at -> BigInt,
+        deadline_at -> BigInt,
+        attempts -> Integer,
+        lease -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    attempt (delivery_id, number) {
+        delivery_id -> Text,
+        number -> Integer,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        url -> Text,
+        outcome -> Nullable<Text>,
+        kind -> Nullable<Text>,
+        status -> Nullable<Integer>,
+        peer -> Nullable<Text>,
+        request_sha256 -> Nullable<Text>,
+        response_sha256 -> Nullable<Text>,
+        duration_us -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    receipt (id) {
+        id -> Text,
+        notice_id -> Text,
+        level -> Text,
+        at -> BigInt,
+        by_name -> Nullable<Text>,
+        by_role -> Nullable<Text>,
+        content_sha256 -> Text,
+        jws -> Text,
+    }
+}
+
+diesel::table! {
+    ledger (position) {
+        position -> BigInt,
+        stream -> Text,
+        sequence -> BigInt,
+        tenant_id -> Text,
+        counterpart_id -> Nullable<Text>,
+        at -> BigInt,
+        kind -> Text,
+        object -> Text,
+        subject -> Text,
+        organisation_id -> Text,
+        facts -> Text,
+        digest -> Text,
+        previous_hash -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    ledger_stream (stream) {
+        stream -> Text,
+        sequence -> BigInt,
+        hash -> Text,
+    }
+}
+
+diesel::joinable!(agreement_product -> agreement (agreement_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    organisation,
+    agreement,
+    agreement_version,
+    agreement_product,
+    webhook,
+    idempotency,
+    incident,
+    notice,
+    duty,
+    delivery,
+    attempt,
+    receipt,
+    ledger,
+    ledger_stream
+);
