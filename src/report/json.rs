@@ -10,6 +10,8 @@ use super::{Language, Report, ReportError};
 const CODED: &[(&[&str], &str)] = &[
     (&["incident", "kind"], "kind"),
     (&["incident", "stage"], "stage"),
+    (&["processor", "seat"], "seat"),
+    (&["controller", "seat"], "seat"),
     (&["processor", "contacts", "role"], "contact_role"),
     (&["controller", "contacts", "role"], "contact_role"),
     (&["nature", "types"], "breach_type"),

@@ -105,6 +105,68 @@ mod tests {
         groups.flat_map(|(group, codes)| codes.keys().map(move |code| (group.as_str(), code.as_str()))).collect()
     }
 
+    /// The codes of the API, by group of labels.
+    const VOCABULARY: &[(&str, &str)] = &[
+        (
+            "kind",
+            "personal_data_breach suspected_breach disruption violation_of_law violation_of_contract \
+             violation_of_instruction subprocessor_breach irregularity authority_inspection seizure_or_insolvency",
+        ),
+        ("stage", "initial complete"),
+        ("breach_type", "confidentiality integrity availability"),
+        (
+            "cause",
+            "misdirected_post misdirected_email open_recipient_list wrong_attachment oral_disclosure \
+             unintended_publication misconfiguration software_bug lost_device stolen_device lost_paper \
+             stolen_paper improper_disposal phishing credential_stuffing brute_force malware ransomware \
+             sql_injection exploit_other insider_copy insider_lookup identity_fraud \
+             business_email_compromise supply_chain power_or_hw_failure denial_of_service \
+             data_entry_error other unknown",
+        ),
+        (
+            "data_category",
+            "identity contact birth_date id_document tax_or_social_number credentials payment \
+             bank_account income employment education location behaviour_or_usage \
+             communication_content communication_metadata images_or_video audio contract \
+             technical_ids profile_or_scoring other",
+        ),
+        (
+            "special_category",
+            "racial_ethnic political religious_philosophical trade_union genetic biometric_id \
+             health sex_life_orientation",
+        ),
+        (
+            "subject_category",
+            "employees applicants apprentices customers prospects users patients students \
+             children members suppliers public_officials citizens residents third_parties other",
+        ),
+        (
+            "consequence",
+            "loss_of_control limitation_of_rights discrimination identity_theft fraud financial_loss \
+             reversal_of_pseudonymisation reputation loss_of_professional_secrecy physical_harm \
+             psychological blackmail other_economic_social",
+        ),
+        (
+            "counting_rule",
+            "natural_hours eu_hours eu_hours_ceil eu_days eu_months eu_working_days bgb_days \
+             dora_weekend_noon eu_hours_min2wd_touch eu_hours_min2wd_full",
+        ),
+        ("duty_state", "not_started running met breached not_required cancelled"),
+        ("notice_kind", "initial supplement correction completion withdrawal"),
+        ("channel", "webhook email manual"),
+        ("outcome", "delivered accepted transient configuration gone"),
+        (
+            "failure",
+            "timeout connect reset dns tls forbidden_address invalid_url redirect throttled status_4xx \
+             status_5xx body_too_slow invalid_answer",
+        ),
+        (
+            "member",
+            "nature data_categories special_categories subject_categories subject_count record_categories record_count \
+             contact consequences measures time extent how_obtained",
+        ),
+    ];
+
     #[test]
     fn both_languages_have_the_same_keys_and_no_empty_label() {
         assert!(keys(&GERMAN).len() > 200);
@@ -114,72 +176,26 @@ mod tests {
 
     #[test]
     fn every_code_of_the_vocabulary_has_a_label() {
-        for (group, codes) in [
-            (
-                "kind",
-                "personal_data_breach suspected_breach disruption violation_of_law violation_of_contract \
-                      violation_of_instruction subprocessor_breach",
-            ),
-            ("stage", "initial complete"),
-            ("breach_type", "confidentiality integrity availability"),
-            (
-                "cause",
-                "misdirected_post misdirected_email open_recipient_list wrong_attachment oral_disclosure \
-                       unintended_publication misconfiguration software_bug lost_device stolen_device lost_paper \
-                       stolen_paper improper_disposal phishing credential_stuffing brute_force malware ransomware \
-                       sql_injection exploit_other insider_copy insider_lookup identity_fraud \
-                       business_email_compromise supply_chain power_or_hw_failure denial_of_service \
-                       data_entry_error other",
-            ),
-            (
-                "data_category",
-                "identity contact birth_date id_document tax_or_social_number credentials payment \
-                               bank_account income employment education location behaviour_or_usage \
-                               communication_content communication_metadata images_or_video audio contract \
-                               technical_ids profile_or_scoring other",
-            ),
-            (
-                "special_category",
-                "racial_ethnic political religious_philosophical trade_union genetic biometric_id \
-                                  health sex_life_orientation",
-            ),
-            (
-                "subject_category",
-                "employees applicants apprentices customers prospects users patients students \
-                                  children members suppliers public_officials citizens residents third_parties other",
-            ),
-            (
-                "consequence",
-                "loss_of_control limitation_of_rights discrimination identity_theft fraud financial_loss \
-                             reversal_of_pseudonymisation reputation loss_of_professional_secrecy physical_harm \
-                             psychological blackmail other_economic_social",
-            ),
-            (
-                "counting_rule",
-                "natural_hours eu_hours eu_hours_ceil eu_days eu_months eu_working_days bgb_days \
-                               dora_weekend_noon eu_hours_min2wd_touch eu_hours_min2wd_full",
-            ),
-            ("duty_state", "not_started running met breached not_required cancelled"),
-            ("notice_kind", "initial supplement correction completion withdrawal"),
-            ("channel", "webhook email"),
-            ("outcome", "delivered accepted transient configuration gone"),
-            (
-                "failure",
-                "timeout connect reset dns tls forbidden_address invalid_url redirect throttled status_4xx \
-                         status_5xx body_too_slow invalid_answer",
-            ),
-            (
-                "member",
-                "nature data_categories subject_categories subject_count record_categories record_count \
-                        contact consequences measures time extent how_obtained",
-            ),
-        ] {
+        for (group, codes) in VOCABULARY {
             for code in codes.split_whitespace() {
                 for labels in [&GERMAN, &ENGLISH] {
-                    assert!(labels.0[group].contains_key(code), "{group}/{code} has no label");
+                    assert!(labels.0[*group].contains_key(code), "{group}/{code} has no label");
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_template_uses_every_word_and_no_other() {
+        let template = include_str!("templates/report.typ");
+        let name_end = |text: &str| {
+            text.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '_').unwrap_or(text.len())
+        };
+        let mut used: Vec<&str> = template.split("words.").skip(1).map(|text| &text[..name_end(text)]).collect();
+        used.retain(|word| !word.is_empty());
+        used.sort_unstable();
+        used.dedup();
+        assert_eq!(used, GERMAN.0["words"].keys().collect::<Vec<_>>());
     }
 
     #[test]

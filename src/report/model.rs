@@ -23,8 +23,8 @@ pub struct Report {
     /// When the breach itself happened, as far as known.
     pub occurred: Occurred,
     /// When somebody first saw something.
-    #[serde(with = "rfc3339::option")]
-    pub detected_at: Option<OffsetDateTime>,
+    #[serde(with = "rfc3339")]
+    pub detected_at: OffsetDateTime,
     /// When the processor became aware with reasonable certainty.
     #[serde(with = "rfc3339")]
     pub aware_at: OffsetDateTime,
@@ -36,8 +36,8 @@ pub struct Report {
     pub data_categories: Vec<String>,
     /// Codes of the special categories (Art. 9 GDPR).
     pub special_categories: Vec<String>,
-    /// Whether data under professional secrecy is affected; `None` when not stated.
-    pub professional_secrecy: Option<bool>,
+    /// Whether data under professional secrecy is affected.
+    pub professional_secrecy: bool,
     /// This controller's data subjects (Art. 33(3)(a) GDPR).
     pub subjects: Affected,
     /// This controller's records (Art. 33(3)(a) GDPR).
@@ -61,7 +61,7 @@ pub struct Report {
 /// The incident version a report is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Incident {
-    /// TypeID, `inc_…`.
+    /// Id, `inc_…`.
     pub id: String,
     /// Counts from 1.
     pub version: u32,
@@ -76,12 +76,12 @@ pub struct Incident {
 /// An organisation with the people to reach there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Party {
-    /// TypeID, `org_…`.
+    /// Id, `org_…`.
     pub id: String,
     /// Legal name.
     pub name: String,
-    /// Postal address, one line per line break; `None` when not recorded.
-    pub address: Option<String>,
+    /// Where it is established: ISO 3166-1 country or ISO 3166-2 German Land, such as `DE-BW`.
+    pub seat: String,
     /// Contacts on record, the data protection officer among them.
     pub contacts: Vec<Contact>,
 }
@@ -102,7 +102,7 @@ pub struct Contact {
 /// The agreement version in force when the incident was filed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Agreement {
-    /// TypeID, `agr_…`.
+    /// Id, `agr_…`.
     pub id: String,
     /// The parties' own reference, such as `AVV-2026-017`.
     pub reference: String,
@@ -129,9 +129,11 @@ pub struct Nature {
     /// Codes: `confidentiality`, `integrity`, `availability`.
     pub types: Vec<String>,
     /// Code of the cause.
-    pub cause: Option<String>,
+    pub cause: String,
     /// What happened, in the filer's words.
     pub description: String,
+    /// How knowledge of the data was unlawfully gained, in the filer's words.
+    pub how_obtained: Option<String>,
 }
 
 /// Categories and number of data subjects or records.
@@ -197,7 +199,7 @@ pub struct Measure {
 /// legal due time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Duty {
-    /// TypeID, `dut_…`.
+    /// Id, `dut_…`.
     pub id: String,
     /// Code of the obligation.
     pub obligation: String,
@@ -234,7 +236,7 @@ pub struct Duty {
 /// One notice to the controller and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notice {
-    /// TypeID, `ntc_…`.
+    /// Id, `ntc_…`.
     pub id: String,
     /// Running number per incident and controller, from 1.
     pub sequence: u32,

@@ -21,8 +21,8 @@ fn contact() -> Contact {
     }
 }
 
-fn party(id: &str, name: &str, address: &str) -> Party {
-    Party { id: id.into(), name: name.into(), address: Some(address.into()), contacts: vec![contact()] }
+fn party(id: &str, name: &str, seat: &str) -> Party {
+    Party { id: id.into(), name: name.into(), seat: seat.into(), contacts: vec![contact()] }
 }
 
 fn duty(obligation: &str) -> Duty {
@@ -102,6 +102,18 @@ fn notice() -> Notice {
     }
 }
 
+fn nature() -> Nature {
+    Nature {
+        types: texts(&["confidentiality"]),
+        cause: "misconfiguration".into(),
+        description: "Ein Freigabelink auf das Archiv der Ausbildungsnachweise war ohne Anmeldung erreichbar. Nach \
+                          den Protokollen wurde er von drei unbekannten Anschlüssen aufgerufen.\nHinweise auf eine \
+                          Veröffentlichung liegen nicht vor."
+            .into(),
+        how_obtained: Some("Durch Aufruf des offenen Links.".into()),
+    }
+}
+
 /// Everything given, delivered and acknowledged.
 pub(super) fn full() -> Report {
     Report {
@@ -113,29 +125,21 @@ pub(super) fn full() -> Report {
             stage: "complete".into(),
             title: "Offener Freigabelink auf das Archiv der Ausbildungsnachweise".into(),
         },
-        processor: party("org_01kajm2a7xf1p", "Muster Lernsysteme GmbH", "Lindenweg 12\n70173 Stuttgart"),
-        controller: party("org_01kajm2b3ye2q", "Werkstatt Nord eG", "Hafenstraße 4\n24103 Kiel"),
+        processor: party("org_01kajm2a7xf1p", "Muster Lernsysteme GmbH", "DE-BW"),
+        controller: party("org_01kajm2b3ye2q", "Werkstatt Nord eG", "DE-SH"),
         agreement: Agreement { id: "agr_01kajm2c8zf3r".into(), reference: "AVV-2026-017".into(), version: 3 },
         occurred: Occurred {
             from: Some(datetime!(2026-11-20 17:00 UTC)),
             until: Some(datetime!(2026-11-22 00:15 UTC)),
             ongoing: false,
         },
-        detected_at: Some(datetime!(2026-11-21 23:40 UTC)),
+        detected_at: datetime!(2026-11-21 23:40 UTC),
         aware_at: datetime!(2026-11-22 00:10 UTC),
         awareness_reason: Some("Die Auswertung der Zugriffsprotokolle bestätigte fremde Abrufe.".into()),
-        nature: Some(Nature {
-            types: texts(&["confidentiality"]),
-            cause: Some("misconfiguration".into()),
-            description:
-                "Ein Freigabelink auf das Archiv der Ausbildungsnachweise war ohne Anmeldung erreichbar. Nach \
-                          den Protokollen wurde er von drei unbekannten Anschlüssen aufgerufen.\nHinweise auf eine \
-                          Veröffentlichung liegen nicht vor."
-                    .into(),
-        }),
+        nature: Some(nature()),
         data_categories: texts(&["identity", "contact", "education"]),
         special_categories: texts(&["health"]),
-        professional_secrecy: Some(false),
+        professional_secrecy: false,
         subjects: Affected { categories: texts(&["apprentices"]), count: Some(Count::Exact(37)) },
         records: Affected {
             categories: texts(&["weekly_reports"]),

@@ -54,11 +54,19 @@ fn show(text: &str, printable: &dyn Fn(char) -> bool) -> String {
             '\n' => shown.push('\n'),
             '\t' => shown.push(' '),
             '\r' => {}
-            _ if character == ' ' || character.is_ascii_graphic() || printable(character) => shown.push(character),
-            _ => shown.push_str(&format!("[U+{:04X}]", u32::from(character))),
+            ' '..='~' => shown.push(character),
+            _ if !hides(character) && printable(character) => shown.push(character),
+            _ => shown.extend([format!("[U+{:04X}]", u32::from(character))]),
         }
     }
     shown
+}
+
+/// Whether a character shows nothing, turns the reading direction round, or means what only its font knows.
+fn hides(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{feff}' | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..)
 }
 
 #[cfg(test)]
