@@ -196,6 +196,17 @@ fn a_report_without_notices_and_words_is_still_a_report() {
 }
 
 #[test]
+fn a_duty_that_fell_away_waits_for_nothing() {
+    let mut report = samples::open();
+    report.duties.remove(0);
+    report.duties[0].state = "not_required".into();
+    report.duties[0].remark = Some("No risk; decided by the head of privacy.".into());
+    let text = pages(&report, Language::English).concat();
+    assert_says(&text, &["Statenot required", "RemarkNo risk; decided by the head of privacy."]);
+    assert!(!text.contains("Metnot yet") && !text.contains("Startnot yet"));
+}
+
+#[test]
 fn a_zone_nobody_knows_is_refused() {
     let report = Report { display_zone: "Europe/Atlantis".into(), ..samples::full() };
     let refused = RENDERER.render(&report, Language::German, NOW);
