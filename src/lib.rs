@@ -6,5 +6,6 @@ pub mod clock;
 pub mod crypto;
 pub mod domain;
 pub mod entropy;
+pub mod report;
 pub mod service;
 pub mod store;
