@@ -1,3 +1,5 @@
 //! art33: files a personal data breach once and keeps every notification promise that follows from it.
 //!
 //! The map of rooms; `tests/rooms.rs` enforces who may import whom, and `ARCHITECTURE.md` says why.
+
+pub mod config;
