@@ -3,3 +3,4 @@
 //! The map of rooms; `tests/rooms.rs` enforces who may import whom, and `ARCHITECTURE.md` says why.
 
 pub mod config;
+pub mod telemetry;
