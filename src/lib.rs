@@ -3,9 +3,11 @@
 //! The map of rooms; `tests/rooms.rs` enforces who may import whom, and `ARCHITECTURE.md` says why.
 
 pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod entropy;
 pub mod report;
 pub mod service;
 pub mod store;
+pub mod telemetry;
