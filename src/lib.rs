@@ -2,5 +2,8 @@
 //!
 //! The map of rooms; `tests/rooms.rs` enforces who may import whom, and `ARCHITECTURE.md` says why.
 
+pub mod clock;
+pub mod crypto;
 pub mod domain;
+pub mod entropy;
 pub mod store;

@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod content;
 pub mod count;
+pub mod delivery_outcome;
 pub mod fault;
 pub mod filing;
 pub mod id;
