@@ -6,4 +6,5 @@ pub mod clock;
 pub mod crypto;
 pub mod domain;
 pub mod entropy;
+pub mod identity;
 pub mod store;
