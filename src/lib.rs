@@ -7,4 +7,5 @@ pub mod crypto;
 pub mod domain;
 pub mod entropy;
 pub mod identity;
+pub mod outbound;
 pub mod store;
