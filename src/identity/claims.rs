@@ -111,10 +111,10 @@ impl Payload {
         if !for_us {
             return Err(TokenError::WrongAudience);
         }
-        let expires_at = instant(self.exp.ok_or(TokenError::Missing("exp"))?)?;
+        let expires_at = instant(self.exp.ok_or(TokenError::Missing("exp"))?);
         let mut not_before = OffsetDateTime::UNIX_EPOCH;
         for seconds in [self.nbf, self.iat].into_iter().flatten() {
-            not_before = not_before.max(instant(seconds)?);
+            not_before = not_before.max(instant(seconds));
         }
         let scope = required(self.scope, "scope", usize::MAX)?;
         let claims = Claims {
@@ -142,9 +142,8 @@ fn optional(value: Option<String>) -> Result<Option<String>, TokenError> {
 }
 
 /// A `NumericDate` (RFC 7519): seconds since 1970, fractions allowed. Beyond the year 9999 it is as late as can be.
-fn instant(seconds: f64) -> Result<OffsetDateTime, TokenError> {
-    let since = Duration::checked_seconds_f64(seconds).ok_or(TokenError::Malformed)?;
-    Ok(OffsetDateTime::UNIX_EPOCH.saturating_add(since))
+fn instant(seconds: f64) -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH.saturating_add(Duration::saturating_seconds_f64(seconds))
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
