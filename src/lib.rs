@@ -7,6 +7,8 @@ pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod entropy;
+pub mod identity;
+pub mod outbound;
 pub mod report;
 pub mod service;
 pub mod store;

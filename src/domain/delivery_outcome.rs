@@ -62,9 +62,9 @@ impl Outcome {
 /// Why an attempt failed. Written for the owner of the endpoint; holds no socket error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// No answer came within the time allowed, or no connection.
+    /// No answer came within the time allowed.
     Timeout,
-    /// No connection could be made.
+    /// No connection could be made, or not in time.
     Connect,
     /// The connection broke before the answer was complete.
     Reset,
@@ -74,8 +74,8 @@ pub enum FailureKind {
     Tls,
     /// The address is one that notices are never sent to.
     ForbiddenAddress,
-    /// The address cannot be used: no valid URL, a scheme or a port that is not allowed.
-    InvalidUrl,
+    /// The request cannot be made: its URL, its scheme, its port or a header is not allowed.
+    InvalidRequest,
     /// It answered with a redirect, which is never followed.
     Redirect,
     /// It asks to send less often (429).
@@ -93,7 +93,7 @@ pub enum FailureKind {
 impl FailureKind {
     /// Every kind, in the order in which an attempt meets them.
     pub const ALL: [Self; 13] = [
-        Self::InvalidUrl,
+        Self::InvalidRequest,
         Self::ForbiddenAddress,
         Self::Dns,
         Self::Connect,
@@ -117,7 +117,7 @@ impl FailureKind {
             Self::Dns => "dns",
             Self::Tls => "tls",
             Self::ForbiddenAddress => "forbidden_address",
-            Self::InvalidUrl => "invalid_url",
+            Self::InvalidRequest => "invalid_request",
             Self::Redirect => "redirect",
             Self::Throttled => "throttled",
             Self::Status4xx => "status_4xx",

@@ -1,0 +1,200 @@
+//! The one HTTP client: every request goes through here, bounded in time and in bytes.
+//!
+//! Follows no redirect, uses no proxy, decompresses nothing, and never tries twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{CONNECTION, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::answer::{BodyEnd, kind_of_error, outcome_of, outcome_of_error};
+use super::keep_alive::RecentHosts;
+use super::resolver::{GuardedResolver, Lookup, system_lookup};
+use super::{Guard, OutboundError, OutboundSettings, UrlFault};
+use crate::crypto::sha256_hex;
+use crate::domain::delivery_outcome::{FailureKind, Outcome};
+
+/// As much of an answer's body as is ever read from a webhook, in bytes.
+const READ_LIMIT: usize = 16 * 1024;
+/// As much of it as is kept as evidence, in bytes.
+const KEPT: usize = 1024;
+/// The largest header of an answer, in bytes.
+const HEADER_LIMIT: usize = 32 * 1024;
+/// Kept connections per host, and how long they are kept.
+const IDLE_PER_HOST: usize = 8;
+const IDLE_FOR: Duration = Duration::from_secs(15);
+
+/// Makes requests to the outside world; clones share their connections.
+#[derive(Clone)]
+pub struct Outbound(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    guard: Guard,
+    total_timeout: Duration,
+    recent: RecentHosts,
+}
+
+/// What came of one request.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// What it means.
+    pub outcome: Outcome,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// The address and port that was reached.
+    pub peer: Option<String>,
+    /// The header `Retry-After` as it came.
+    pub retry_after: Option<String>,
+    /// The first 1024 bytes of the body.
+    pub body_prefix: Vec<u8>,
+    /// SHA-256, in hexadecimal digits, of as much of the body as was read: at most 16 KiB.
+    pub body_sha256: Option<String>,
+    /// How long it took, on the machine's monotonic clock.
+    pub duration: Duration,
+}
+
+/// An answer as far as it was read.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    peer: Option<String>,
+    body: Vec<u8>,
+    end: BodyEnd,
+}
+
+impl Outbound {
+    /// A client with these settings and the machine's name servers.
+    pub fn new(settings: &OutboundSettings) -> Result<Self, OutboundError> {
+        Self::with_lookup(settings, system_lookup())
+    }
+
+    fn with_lookup(settings: &OutboundSettings, lookup: Lookup) -> Result<Self, OutboundError> {
+        if settings.allow_http || !settings.allow.is_empty() {
+            tracing::warn!(http = settings.allow_http, networks = ?settings.allow, "outbound guard opened");
+        }
+        let guard = Guard::new(settings);
+        let resolver = Arc::new(GuardedResolver::new(guard.clone(), lookup));
+        let client = match builder(settings, Arc::clone(&resolver)).build() {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::warn!(?error, "no certificate authorities found: no https address can be reached");
+                let trusting_nobody = builder(settings, resolver).tls_certs_only([]);
+                trusting_nobody.build().map_err(|error| OutboundError(error.to_string()))?
+            }
+        };
+        let recent = RecentHosts::default();
+        Ok(Self(Arc::new(Inner { client, guard, total_timeout: settings.total_timeout, recent })))
+    }
+
+    /// Refuses a URL that requests may never go to; for those that register one.
+    pub fn check_url(&self, url: &Url) -> Result<(), UrlFault> {
+        self.0.guard.check_url(url)
+    }
+
+    /// Posts `body` to `url` and reads at most 16 KiB of what comes back.
+    ///
+    /// Takes no longer than the total timeout, whatever the receiver does.
+    pub async fn post(&self, url: &Url, headers: Vec<(String, String)>, body: Vec<u8>) -> Exchange {
+        let begun = Instant::now();
+        let mut request = self.0.client.post(url.clone()).body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if !self.0.recent.note(&url[..url::Position::BeforePath]) {
+            request = request.header(CONNECTION, "close");
+        }
+        let answer = self.ask(url, request, READ_LIMIT).await;
+        Exchange::new(answer, begun.elapsed())
+    }
+
+    /// Fetches the JSON document at `url`, of at most `limit` bytes.
+    pub async fn fetch_json(&self, url: &Url, limit: usize) -> Result<Vec<u8>, FailureKind> {
+        let request = self.0.client.get(url.clone()).header("accept", "application/json");
+        // One byte more shows that it is too large.
+        let answer = self.ask(url, request, limit.saturating_add(1)).await;
+        let answer = answer.map_err(|outcome| outcome.kind().unwrap_or(FailureKind::InvalidAnswer))?;
+        match outcome_of(answer.status, answer.end) {
+            Outcome::Delivered if answer.body.len() <= limit => Ok(answer.body),
+            outcome => Err(outcome.kind().unwrap_or(FailureKind::InvalidAnswer)),
+        }
+    }
+
+    async fn ask(&self, url: &Url, request: RequestBuilder, read: usize) -> Result<Answer, Outcome> {
+        self.check_url(url).map_err(|fault| Outcome::Configuration(fault.kind()))?;
+        let deadline = Instant::now() + self.0.total_timeout;
+        let response = timeout_at(deadline, request.send())
+            .await
+            .map_err(|_| Outcome::Transient(FailureKind::Timeout))?
+            .map_err(|error| outcome_of_error(&error))?;
+        let peer = response.remote_addr();
+        if peer.is_some_and(|peer| !self.0.guard.permits(peer.ip())) {
+            return Err(Outcome::Configuration(FailureKind::ForbiddenAddress));
+        }
+        if response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+            > HEADER_LIMIT
+        {
+            return Err(Outcome::Transient(FailureKind::InvalidAnswer));
+        }
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let (body, end) = read_body(response, read, deadline).await;
+        Ok(Answer { status, headers, peer: peer.map(|peer| peer.to_string()), body, end })
+    }
+}
+
+impl Exchange {
+    fn new(answer: Result<Answer, Outcome>, duration: Duration) -> Self {
+        match answer {
+            Err(outcome) => Self {
+                outcome,
+                status: None,
+                peer: None,
+                retry_after: None,
+                body_prefix: Vec::new(),
+                body_sha256: None,
+                duration,
+            },
+            Ok(answer) => Self {
+                outcome: outcome_of(answer.status, answer.end),
+                status: Some(answer.status),
+                peer: answer.peer,
+                retry_after: answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned),
+                body_sha256: Some(sha256_hex(&answer.body)),
+                body_prefix: answer.body.into_iter().take(KEPT).collect(),
+                duration,
+            },
+        }
+    }
+}
+
+/// Reads up to `limit` bytes. What lies beyond is never read: dropping the response closes the connection.
+async fn read_body(mut response: Response, limit: usize, deadline: Instant) -> (Vec<u8>, BodyEnd) {
+    let mut body = Vec::new();
+    while body.len() < limit {
+        match timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]),
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => return (body, BodyEnd::Broken(kind_of_error(&error))),
+            Err(_) => return (body, BodyEnd::TooSlow),
+        }
+    }
+    (body, BodyEnd::Enough)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one client of the service is built here")]
+fn builder(settings: &OutboundSettings, resolver: Arc<GuardedResolver>) -> reqwest::ClientBuilder {
+    Client::builder()
+        .user_agent(&settings.user_agent)
+        .dns_resolver(resolver)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .http1_only()
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .pool_idle_timeout(IDLE_FOR)
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+}
