@@ -7,6 +7,7 @@ pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod entropy;
+pub mod http;
 pub mod identity;
 pub mod outbound;
 pub mod report;

@@ -15,6 +15,7 @@ pub mod id;
 pub mod ledger;
 pub mod obligation;
 pub mod organisation;
+pub mod page;
 pub mod parse;
 pub mod span;
 pub mod terms;

@@ -3,6 +3,7 @@
 //! Every verb takes the actor, whose organisation is the tenant scope; each change is one transaction that holds its ledger entries.
 
 mod answer;
+mod check_ready;
 mod error;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::connection::{AnyConnection, Target};
 use super::error::StoreError;
+use crate::telemetry;
 
 /// The most callers that share one commit.
 const GROUP: usize = 64;
@@ -88,7 +89,7 @@ fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>) {
         {
             answers.push(work(Ok(&mut connection)));
         }
-        metrics::histogram!("art33_store_group_size").record(f64::from(u32::try_from(answers.len()).unwrap_or(u32::MAX)));
+        telemetry::store_batch(u32::try_from(answers.len()).unwrap_or(u32::MAX));
         let committed = commit(&mut connection);
         for answer in answers {
             answer(committed.as_ref().map(|()| ()));

@@ -13,6 +13,7 @@ use super::schema::{ledger, ledger_stream};
 use crate::crypto::sha256_hex;
 use crate::domain::id::OrganisationId;
 use crate::domain::ledger::{GENESIS, HashInput, NewEntry};
+use crate::telemetry;
 
 /// One entry as it stands in the database.
 #[derive(Debug, Clone, Queryable, Selectable, Serialize)]
@@ -91,7 +92,7 @@ pub fn append(connection: &mut AnyConnection, entries: &[NewEntry]) -> Result<()
     let heads: Vec<_> =
         heads.into_iter().map(|(stream, (sequence, hash))| HeadRow { stream, sequence, hash }).collect();
     batch::upsert(connection, "ledger_stream", &["stream"], &["sequence", "hash"], &heads)?;
-    metrics::counter!("art33_ledger_entries_total").increment(entries.len() as u64);
+    telemetry::ledger_entries_added(entries.len() as u64);
     Ok(())
 }
 

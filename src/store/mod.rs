@@ -58,6 +58,12 @@ impl Store {
         Ok(Self { readers, writer })
     }
 
+    /// Asks the database for a sign of life.
+    pub fn ping<E: From<diesel::result::Error>>(connection: &mut AnyConnection) -> Result<(), E> {
+        use diesel::connection::SimpleConnection as _;
+        Ok(connection.batch_execute("SELECT 1")?)
+    }
+
     /// Runs `work`, which only reads, in one transaction (one consistent view) off the async threads.
     pub async fn read<T, E>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where

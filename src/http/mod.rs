@@ -1,0 +1,14 @@
+//! The only room that knows actix. Parses at the door, asks a verb of the service, and writes its answer.
+
+mod api;
+mod auth;
+mod extract;
+mod pages;
+mod problem;
+mod request_id;
+mod routes;
+mod system;
+
+pub use api::{Api, Limits};
+pub use request_id::track;
+pub use routes::{ROUTES, Route, configure};

@@ -1,0 +1,48 @@
+//! Every route in one list. `openapi.yaml` describes the same list; a test compares them both ways.
+
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+
+use super::problem::Problem;
+use super::system;
+
+/// One operation of the interface.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// Method, in upper case.
+    pub method: &'static str,
+    /// Path with its parameters in braces.
+    pub path: &'static str,
+    bind: fn() -> actix_web::Route,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal => $handler:path;)*) => {
+        /// Every operation.
+        pub const ROUTES: &[Route] = &[$(Route {
+            method: stringify!($method),
+            path: $path,
+            bind: || web::method(Method::$method).to($handler),
+        }),*];
+    };
+}
+
+routes! {
+    GET "/healthz" => system::healthz;
+    GET "/readyz" => system::readyz;
+    GET "/metrics" => system::metrics;
+    GET "/openapi.yaml" => system::openapi;
+    GET "/.well-known/jwks.json" => system::jwks;
+}
+
+/// Binds every route; a known path with another method answers 405, an unknown path 404, both as problems.
+pub fn configure(config: &mut ServiceConfig) {
+    let mut paths: Vec<&str> = ROUTES.iter().map(|route| route.path).collect();
+    paths.dedup();
+    for path in paths {
+        let routes = ROUTES.iter().filter(|route| route.path == path);
+        let resource = routes.fold(web::resource(path), |resource, route| resource.route((route.bind)()));
+        config.service(resource.default_service(web::to(|| async { Err::<String, _>(Problem::method_not_allowed()) })));
+    }
+    config.default_service(web::to(|| async { Err::<String, _>(Problem::not_found()) }));
+}
