@@ -3,9 +3,13 @@
 //! The map of rooms; `tests/rooms.rs` enforces who may import whom, and `ARCHITECTURE.md` says why.
 
 pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod entropy;
 pub mod identity;
 pub mod outbound;
+pub mod report;
+pub mod service;
 pub mod store;
+pub mod telemetry;

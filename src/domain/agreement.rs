@@ -28,7 +28,7 @@ pub struct NewAgreement {
 pub struct AgreementContent {
     /// The parties' own name for it, such as a file number.
     pub reference: String,
-    /// The products it covers, in lower case; at least one, each once.
+    /// The products it covers; at least one, each once.
     pub products: Vec<String>,
     /// The first day it holds.
     #[serde(with = "day::iso")]
@@ -66,7 +66,7 @@ impl NewAgreement {
     /// Reads the body of `POST /v1/agreements`; answers all faults at once.
     pub fn parse(body: &Value) -> Result<Self, Faults> {
         read(body, |object, faults| {
-            let controller = object.required("controller", faults, |place, faults| place.parsed(faults));
+            let controller = object.required("controller", faults, Place::parsed);
             let content = AgreementContent::members(object, faults);
             Some(Self { controller: controller?, content: content? })
         })
@@ -98,10 +98,10 @@ impl AgreementContent {
     }
 
     fn members(object: &mut Object<'_>, faults: &mut Faults) -> Option<Self> {
-        let reference = object.required("reference", faults, |place, faults| place.text(100, faults));
+        let reference = object.required("reference", faults, |place, faults| place.text(200, faults));
         let products = object.required("products", faults, products);
-        let valid_from = object.required("valid_from", faults, |place, faults| place.day(faults));
-        let valid_until = object.optional("valid_until", faults, |place, faults| place.day(faults));
+        let valid_from = object.required("valid_from", faults, Place::day);
+        let valid_until = object.optional("valid_until", faults, Place::day);
         let terms = object.required("terms", faults, Terms::parse);
         ordered(valid_from, valid_until.flatten(), object, faults);
         Some(Self {
@@ -118,11 +118,11 @@ impl TermsFile {
     /// Reads a terms file; only `terms` is required. Answers all faults at once.
     pub fn parse(file: &Value) -> Result<Self, Faults> {
         read(file, |object, faults| {
-            let controller = object.optional("controller", faults, |place, faults| place.parsed(faults));
-            let reference = object.optional("reference", faults, |place, faults| place.text(100, faults));
+            let controller = object.optional("controller", faults, Place::parsed);
+            let reference = object.optional("reference", faults, |place, faults| place.text(200, faults));
             let products = object.optional("products", faults, products);
-            let valid_from = object.optional("valid_from", faults, |place, faults| place.day(faults));
-            let valid_until = object.optional("valid_until", faults, |place, faults| place.day(faults));
+            let valid_from = object.optional("valid_from", faults, Place::day);
+            let valid_until = object.optional("valid_until", faults, Place::day);
             let terms = object.required("terms", faults, Terms::parse);
             ordered(valid_from.flatten(), valid_until.flatten(), object, faults);
             Some(Self {
@@ -158,13 +158,93 @@ fn products(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<String>> {
     Some(place.filled_set(faults, product)?.into_iter().collect())
 }
 
-/// Reads the name of a product: lower-case letters, digits, `-`, `_` and `.`, at most 64 characters.
+/// Reads the name of a product, at most 100 characters; `;` separates names in import rows and so cannot be in one.
 pub(super) fn product(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
-    let text = place.text(64, faults)?;
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-    if text.chars().all(allowed) {
-        return Some(text);
+    let text = place.text(100, faults)?;
+    if text.contains(';') {
+        faults.add(&place.pointer, "product", "The name of a product cannot contain `;`.");
+        return None;
     }
-    faults.add(&place.pointer, "product", "Expected lower-case letters, digits, `-`, `_` or `.`.");
-    None
+    Some(text)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn body() -> Value {
+        json!({"controller": OrganisationId::from_bytes([1; 16]), "reference": "AVV-2026-017", "products": ["azubiheft"],
+               "valid_from": "2026-01-01", "terms": {"notify_within": "PT24H", "triggers": ["personal_data_breach"]}})
+    }
+
+    fn pointers<T: std::fmt::Debug>(read: Result<T, Faults>) -> Vec<String> {
+        read.unwrap_err().as_slice().iter().map(|fault| fault.pointer.clone()).collect()
+    }
+
+    #[test]
+    fn an_agreement_is_written_and_read_back() {
+        let read = NewAgreement::parse(&body()).unwrap();
+        let written = serde_json::to_value(&read).unwrap();
+        assert_eq!((&written["valid_from"], written.get("valid_until")), (&json!("2026-01-01"), None));
+        assert_eq!(NewAgreement::parse(&written).unwrap(), read);
+        assert_eq!(NewAgreement::parse_ndjson_row(&body().to_string()).unwrap(), read);
+    }
+
+    #[test]
+    fn a_change_keeps_the_controller() {
+        assert_eq!(pointers(AgreementContent::parse(&body())), ["/controller"]);
+        let mut change = body();
+        change.as_object_mut().unwrap().remove("controller");
+        assert!(AgreementContent::parse(&change).is_ok());
+    }
+
+    #[test]
+    fn all_faults_come_at_once() {
+        let mut bad = body();
+        bad["controller"] = json!("agr_1");
+        bad["products"] = json!([]);
+        bad["valid_until"] = json!("2025-12-31");
+        bad["terms"]["triggers"] = Value::Null;
+        assert_eq!(
+            pointers(NewAgreement::parse(&bad)),
+            ["/controller", "/products", "/terms/triggers", "/valid_until"]
+        );
+        assert_eq!(pointers(NewAgreement::parse_ndjson_row("{")), [""]);
+    }
+
+    #[test]
+    fn a_csv_row_gives_the_same_agreement_with_terms_as_json_or_as_columns() {
+        let controller = OrganisationId::from_bytes([1; 16]);
+        let start = [controller.as_str(), "AVV-2026-017", "azubiheft", "2026-01-01"];
+        let columns = ["controller", "reference", "products", "valid_from"];
+        let json = NewAgreement::parse_csv_row(
+            &[&columns[..], &["terms"]].concat(),
+            &[&start[..], &[r#"{"notify_within": "PT24H", "triggers": ["personal_data_breach"]}"#]].concat(),
+        );
+        let flat = NewAgreement::parse_csv_row(
+            &[&columns[..], &["notify_within", "triggers", "form", "data_location"]].concat(),
+            &[&start[..], &["PT24H", "personal_data_breach", "", ""]].concat(),
+        );
+        assert_eq!(json.unwrap(), NewAgreement::parse(&body()).unwrap());
+        assert_eq!(flat.unwrap(), NewAgreement::parse(&body()).unwrap());
+    }
+
+    #[test]
+    fn a_csv_row_names_what_is_wrong_with_its_columns() {
+        let row = NewAgreement::parse_csv_row(&["reference", "colour", "terms", "form"], &["A", "red", "{", "text"]);
+        assert_eq!(pointers(row), ["/colour", "/terms"]);
+        assert_eq!(pointers(NewAgreement::parse_csv_row(&["reference"], &[])), [""]);
+        let lists = NewAgreement::parse_csv_row(&["products", "triggers"], &["a; b", "disruption;fire"]);
+        let expected = ["/controller", "/reference", "/valid_from", "/terms/notify_within", "/terms/triggers/1"];
+        assert_eq!(pointers(lists), expected);
+    }
+
+    #[test]
+    fn a_terms_file_needs_terms_only() {
+        let file = TermsFile::parse(&json!({"terms": body()["terms"]})).unwrap();
+        assert_eq!((file.reference, file.products), (None, vec![]));
+        assert_eq!(pointers(TermsFile::parse(&json!({"reference": "x"}))), ["/terms"]);
+    }
 }

@@ -136,7 +136,7 @@ pub struct CommonContent {
     /// What happened.
     #[serde(skip_serializing_if = "Known::is_absent")]
     pub nature: Known<Nature>,
-    /// Whether data under professional secrecy (such as § 203 StGB) are concerned.
+    /// Whether data under professional secrecy (such as § 203 `StGB`) are concerned.
     pub professional_secrecy: bool,
     /// Who answers questions at the processor.
     #[serde(skip_serializing_if = "Known::is_absent")]
@@ -167,7 +167,7 @@ pub struct Figures {
     /// The records; their categories are free codes in lower snake case.
     #[serde(skip_serializing_if = "Tally::is_absent")]
     pub records: Tally<String>,
-    /// A word to one controller alone; never in the figures of the whole incident.
+    /// A word to the controller; that of the whole incident goes to all who get no own one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -257,7 +257,7 @@ impl Figures {
                 categories: self.records.categories.or(&total.records.categories).clone(),
                 count: count(&self.records.count, &total.records.count),
             },
-            note: self.note.clone(),
+            note: self.note.clone().or_else(|| total.note.clone()),
         }
     }
 }

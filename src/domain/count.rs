@@ -36,9 +36,8 @@ impl Count {
             return Unknown::members(object, faults).map(Self::Unknown);
         }
         let mut object = place.object(faults)?;
-        let mut number = |name: &'static str, object: &mut Object<'_>| {
-            object.optional(name, faults, |place, faults| place.whole_number(faults))
-        };
+        let mut number =
+            |name: &'static str, object: &mut Object<'_>| object.optional(name, faults, Place::whole_number);
         let forms = (
             number("exact", &mut object),
             number("about", &mut object),

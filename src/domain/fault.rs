@@ -61,6 +61,7 @@ impl Faults {
     }
 
     /// At most [`LIMIT`] faults, the last of which then says how many more there are.
+    #[must_use]
     pub fn capped(mut self) -> Self {
         let more = self.0.len().saturating_sub(LIMIT - 1);
         if more > 1 {

@@ -1,12 +1,19 @@
 //! Pure values and rules of the field. Knows no database, no web, no clock and no other room.
 
+pub mod actor;
 pub mod agreement;
 pub mod content;
 pub mod count;
+pub mod counting;
+pub mod delivery;
 pub mod delivery_outcome;
+pub mod duty;
+pub mod event;
 pub mod fault;
 pub mod filing;
 pub mod id;
+pub mod ledger;
+pub mod obligation;
 pub mod organisation;
 pub mod parse;
 pub mod span;

@@ -86,7 +86,7 @@ impl Contact {
     /// Reads a contact point.
     pub fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let role = object.required("role", faults, |place, faults| place.word(faults));
+        let role = object.required("role", faults, Place::word);
         let name = object.required("name", faults, |place, faults| place.text(200, faults));
         let email = object.optional("email", faults, email);
         let phone = object.optional("phone", faults, |place, faults| place.text(50, faults));
@@ -122,4 +122,56 @@ pub(super) fn email(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
     }
     faults.add(&place.pointer, "email", "Expected one e-mail address.");
     None
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn body() -> Value {
+        json!({"name": "Muster Lernsysteme GmbH", "roles": ["processor"], "country": "DE", "region": "DE-BW",
+               "contacts": [{"role": "dpo", "name": "Data protection desk", "email": "dpo@example.org", "phone": "+49 711 0"}]})
+    }
+
+    fn pointers(body: &Value) -> Vec<String> {
+        let faults = NewOrganisation::parse(body).unwrap_err();
+        faults.as_slice().iter().map(|fault| fault.pointer.clone()).collect()
+    }
+
+    #[test]
+    fn an_organisation_is_written_as_it_was_read() {
+        assert_eq!(serde_json::to_value(NewOrganisation::parse(&body()).unwrap()).unwrap(), body());
+        let least = json!({"name": "A", "roles": ["controller", "processor"], "country": "FR"});
+        assert!(NewOrganisation::parse(&least).unwrap().contacts.is_empty());
+    }
+
+    #[test]
+    fn all_faults_come_at_once() {
+        let bad = json!({"name": " ", "roles": ["processor", "king"], "country": "XX", "vat": "1",
+                         "contacts": [{"role": "DPO", "name": "x", "email": "nobody"}, {"role": "dpo", "name": "x"}]});
+        let expected =
+            ["/name", "/roles/1", "/country", "/contacts/0/role", "/contacts/0/email", "/contacts/1", "/vat"];
+        assert_eq!(pointers(&bad), expected);
+        assert_eq!(pointers(&json!([])), [""]);
+        assert_eq!(pointers(&json!({})), ["/name", "/roles", "/country"]);
+    }
+
+    #[test]
+    fn a_region_lies_in_its_country() {
+        let mut body = body();
+        body["region"] = json!("AT-9");
+        assert_eq!(pointers(&body), ["/region"]);
+    }
+
+    #[test]
+    fn mistyped_addresses_are_refused() {
+        for address in
+            ["@example.org", "a@", "a b@example.org", "a@example.org,b@example.org", "A <a@example.org>", "a@.org"]
+        {
+            let place = json!(address);
+            assert_eq!(email(&Place::root(&place), &mut Faults::default()), None, "{address}");
+        }
+    }
 }

@@ -222,7 +222,6 @@ impl<'v> Object<'v> {
     }
 
     /// The member `name`, read with `read`: outer `None` means faulty, inner `None` absent.
-    #[expect(clippy::option_option, reason = "faulty and absent are different")]
     pub fn optional<T>(
         &mut self,
         name: &'static str,
@@ -233,6 +232,11 @@ impl<'v> Object<'v> {
             Some(place) => read(&place, faults).map(Some),
             None => Some(None),
         }
+    }
+
+    /// Whether it has no member that is not null.
+    pub fn is_empty(&self) -> bool {
+        self.members.values().all(Value::is_null)
     }
 
     /// Leaves members unread that cannot be judged because of another fault.

@@ -62,7 +62,7 @@ pub struct Addressee {
     /// For `webhook`: the endpoint; none means all endpoints registered for the controller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookId>,
-    /// For `email` the address; for `manual` what a person needs to reach it, such as a telephone number.
+    /// For `email` the address; for `manual` what a person needs to reach it, such as a telephone number; none for `webhook`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }
@@ -89,7 +89,7 @@ pub struct TriggerRule {
     pub triggers: BTreeSet<IncidentKind>,
     /// The limit for them.
     pub notify_within: Span,
-    /// The content for them; may be empty.
+    /// The content for them, which may be empty; default the general one.
     pub required_content: BTreeSet<ContentMember>,
     /// Where in the agreement it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,12 +132,25 @@ impl Terms {
         general.iter().chain(added).copied().collect()
     }
 
-    /// The clause that the duty rests on, if the terms name it.
+    /// The clause that the limit for such an incident rests on, if the terms name it.
     pub fn clause(&self, kind: IncidentKind, special: bool) -> Option<&str> {
-        self.special_rule(special)
-            .and_then(|rule| rule.clause.as_deref())
-            .or_else(|| self.rule_for(kind).and_then(|rule| rule.clause.as_deref()))
-            .or(self.clause.as_deref())
+        let governs = |rule: &&SpecialRule| std::ptr::eq(self.limit(kind, special), &raw const rule.notify_within);
+        match self.special_rule(special).filter(governs) {
+            Some(rule) => rule.clause.as_deref(),
+            None => self.general_clause(kind),
+        }
+    }
+
+    /// The clause that demands a member of the content, if the terms name it.
+    pub fn content_clause(&self, kind: IncidentKind, special: bool, member: ContentMember) -> Option<&str> {
+        match self.special_rule(special) {
+            Some(rule) if !self.required_content(kind, false).contains(&member) => rule.clause.as_deref(),
+            _ => self.general_clause(kind),
+        }
+    }
+
+    fn general_clause(&self, kind: IncidentKind) -> Option<&str> {
+        self.rule_for(kind).and_then(|rule| rule.clause.as_deref()).or(self.clause.as_deref())
     }
 
     fn rule_for(&self, kind: IncidentKind) -> Option<&TriggerRule> {
@@ -146,5 +159,116 @@ impl Terms {
 
     fn special_rule(&self, special: bool) -> Option<&SpecialRule> {
         self.special_categories.as_ref().filter(|_| special)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::{fault::Faults, parse::Place};
+
+    fn parse(value: &Value) -> Result<Terms, Faults> {
+        let mut faults = Faults::default();
+        let read = Terms::parse(&Place { value, pointer: "/terms".to_owned() }, &mut faults);
+        faults.finish(read)
+    }
+
+    fn found(value: &Value) -> Vec<(String, &'static str)> {
+        let faults = parse(value).unwrap_err();
+        faults.as_slice().iter().map(|fault| (fault.pointer.clone(), fault.code)).collect()
+    }
+
+    #[test]
+    fn defaults_are_written_out_and_read_back() {
+        let terms = parse(&json!({"notify_within": "PT24H", "triggers": ["personal_data_breach"]})).unwrap();
+        assert_eq!(terms.internal_target.as_str(), "PT12H");
+        assert_eq!(terms.required_content.len(), 9);
+        assert_eq!(terms.filing_on_behalf, FilingGate::InstructionRequired);
+        assert_eq!(terms.addressees.len(), 1);
+        let written = serde_json::to_value(&terms).unwrap();
+        assert_eq!(written["counted_from"], "awareness");
+        assert_eq!(parse(&written).unwrap(), terms);
+        let open = parse(&json!({"notify_within": "without_undue_delay", "triggers": ["disruption"]})).unwrap();
+        assert_eq!(open.internal_target.as_str(), DEFAULT_TARGET);
+    }
+
+    #[test]
+    fn rules_of_a_trigger_and_of_special_categories_meet() {
+        let terms = parse(&json!({
+            "notify_within": "PT24H", "clause": "5(3)", "triggers": ["personal_data_breach", "disruption"],
+            "required_content": ["nature"],
+            "special_categories": {"notify_within": "without_undue_delay", "required_content": ["time"], "clause": "5(7)",
+                                   "internal_target": "PT4H"},
+            "per_trigger": [{"triggers": ["disruption"], "notify_within": "without_undue_delay", "clause": "5(4)",
+                             "required_content": []}],
+        }))
+        .unwrap();
+        let (breach, disruption) = (IncidentKind::PersonalDataBreach, IncidentKind::Disruption);
+        assert_eq!(terms.limit(breach, false).as_str(), "PT24H");
+        assert_eq!(terms.limit(breach, true).as_str(), "PT24H", "the fixed limit stays in force");
+        assert_eq!(terms.limit(disruption, false).as_str(), "without_undue_delay");
+        assert_eq!((terms.clause(breach, true), terms.clause(disruption, false)), (Some("5(3)"), Some("5(4)")));
+        assert_eq!(terms.internal_target(true).as_str(), "PT4H");
+        let both = BTreeSet::from([ContentMember::Nature, ContentMember::Time]);
+        assert_eq!(terms.required_content(breach, true), both);
+        assert_eq!(terms.content_clause(breach, true, ContentMember::Time), Some("5(7)"));
+        assert_eq!(terms.content_clause(breach, true, ContentMember::Nature), Some("5(3)"));
+        assert!(terms.required_content(disruption, false).is_empty());
+        assert!(!terms.is_triggered_by(IncidentKind::ViolationOfLaw));
+    }
+
+    #[test]
+    fn a_shorter_special_limit_governs_and_is_cited() {
+        let terms = parse(&json!({
+            "notify_within": "PT24H", "clause": "3", "triggers": ["personal_data_breach"], "internal_target": "PT1H",
+            "special_categories": {"notify_within": "PT2H", "clause": "4"},
+        }))
+        .unwrap();
+        let kind = IncidentKind::PersonalDataBreach;
+        assert_eq!((terms.limit(kind, true).as_str(), terms.clause(kind, true)), ("PT2H", Some("4")));
+        assert_eq!((terms.limit(kind, false).as_str(), terms.clause(kind, false)), ("PT24H", Some("3")));
+    }
+
+    #[test]
+    fn all_faults_come_at_once() {
+        let pointers = found(&json!({
+            "notify_within": "soon", "triggers": [], "required_content": ["weather"], "form": "fax", "language": "German",
+            "addressees": [{"role": "dpo", "channel": "email"}, {"role": "desk", "channel": "webhook", "address": "x"}],
+            "data_location": ["DE", "XX"], "color": 1,
+        }));
+        let expected = [
+            ("/terms/notify_within", "invalid"),
+            ("/terms/triggers", "empty"),
+            ("/terms/required_content/0", "unknown_code"),
+            ("/terms/form", "unknown_code"),
+            ("/terms/addressees/0/address", "required"),
+            ("/terms/addressees/1/address", "unknown_member"),
+            ("/terms/data_location/1", "location"),
+            ("/terms/language", "language"),
+            ("/terms/color", "unknown_member"),
+        ];
+        assert_eq!(pointers, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+    }
+
+    #[test]
+    fn terms_that_contradict_themselves_are_refused() {
+        let rule = json!({"triggers": ["disruption"], "notify_within": "PT1H"});
+        for (changes, pointer, code) in [
+            (json!({"internal_target": "PT24H"}), "/terms/internal_target", "target_after_limit"),
+            (
+                json!({"special_categories": {"notify_within": "PT2H"}}),
+                "/terms/special_categories/internal_target",
+                "target_after_limit",
+            ),
+            (json!({"per_trigger": [rule]}), "/terms/per_trigger/0/triggers", "not_a_trigger"),
+            (json!({"triggers": ["disruption", "disruption"]}), "/terms/triggers/1", "duplicate"),
+        ] {
+            let mut terms = json!({"notify_within": "PT24H", "triggers": ["personal_data_breach"]});
+            terms.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            assert_eq!(found(&terms), [(pointer.to_owned(), code)], "{terms}");
+        }
     }
 }

@@ -45,24 +45,68 @@ pub(crate) fn insert<R: Serialize>(
     if rows.is_empty() {
         return Ok(0);
     }
-    let json = serde_json::to_string(rows).map_err(|error| StoreError::Migration(error.to_string()))?;
     let list = columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
     let from = source(connection, table, columns);
     let sql = format!("INSERT INTO {table} ({list}) {from}");
-    Ok(WithJson { sql, json }.execute(connection)?)
+    Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
 }
 
-/// The rows of the JSON parameter as a query.
+/// Inserts `rows`, or replaces the columns `set` of those whose `keys` are there already, in one statement.
+pub(crate) fn upsert<R: Serialize>(
+    connection: &mut AnyConnection,
+    table: &str,
+    keys: &[&str],
+    set: &[&str],
+    rows: &[R],
+) -> Result<usize, StoreError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let columns = [keys, set].concat();
+    let from = source(connection, table, &columns);
+    let changes = set.iter().map(|column| format!("{column} = excluded.{column}")).collect::<Vec<_>>().join(", ");
+    // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
+    let sql = format!(
+        "INSERT INTO {table} ({}) {from} WHERE true ON CONFLICT ({}) DO UPDATE SET {changes}",
+        columns.join(", "),
+        keys.join(", "),
+    );
+    Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
+}
+
+/// Sets the columns `set` of all rows whose `keys` equal those of a given row, in one statement; answers how many.
+pub(crate) fn update<R: Serialize>(
+    connection: &mut AnyConnection,
+    table: &str,
+    keys: &[&str],
+    set: &[&str],
+    rows: &[R],
+) -> Result<usize, StoreError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let from = source(connection, table, &[keys, set].concat());
+    let changes = set.iter().map(|column| format!("{column} = given.{column}")).collect::<Vec<_>>().join(", ");
+    let fits = keys.iter().map(|key| format!("{table}.{key} = given.{key}")).collect::<Vec<_>>().join(" AND ");
+    let sql = format!("UPDATE {table} SET {changes} FROM ({from}) AS given WHERE {fits}");
+    Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
+}
+
+fn json<R: Serialize>(rows: &[R]) -> Result<String, StoreError> {
+    serde_json::to_string(rows).map_err(|error| StoreError::Unwritable(error.to_string()))
+}
+
+/// The rows of the JSON parameter as a query with one column each.
 fn source(connection: &AnyConnection, table: &str, columns: &[&str]) -> String {
     match connection {
         AnyConnection::Sqlite(_) => {
-            let values = columns.iter().map(|column| format!("value ->> '{column}'")).collect::<Vec<_>>().join(", ");
-            format!("SELECT {values} FROM json_each($rows)")
+            let values: Vec<_> = columns.iter().map(|column| format!("value ->> '{column}' AS \"{column}\"")).collect();
+            format!("SELECT {} FROM json_each($rows)", values.join(", "))
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(_) => {
-            let values = columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
-            format!("SELECT {values} FROM json_populate_recordset(NULL::{table}, $rows::json)")
+            let values: Vec<_> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+            format!("SELECT {} FROM json_populate_recordset(NULL::{table}, $rows::json)", values.join(", "))
         }
     }
 }

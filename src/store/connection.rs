@@ -41,6 +41,8 @@ macro_rules! on_each {
     };
 }
 
+pub(crate) use on_each;
+
 /// The database a URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// A migration failed or is missing.
     #[error("migration: {0}")]
     Migration(String),
+    /// A row could not be written as JSON.
+    #[error("a row could not be written as JSON: {0}")]
+    Unwritable(String),
     /// The database refused or lost a statement.
     #[error("statement failed: {0}")]
     Query(#[from] diesel::result::Error),

@@ -6,6 +6,8 @@ pub(crate) mod batch;
 pub(crate) mod connection;
 mod error;
 mod group;
+pub mod idempotency;
+pub mod ledger;
 pub(crate) mod row;
 pub(crate) mod schema;
 

@@ -76,7 +76,8 @@ impl Ask<'_> {
 impl Askers<'_> {
     fn fault(self) -> Fault {
         let special = self.first.share.is_special();
-        let clause = self.first.terms.clause(self.first.share.common.kind, special);
+        let kind = self.first.share.common.kind;
+        let clause = self.first.terms.content_clause(kind, special, self.member);
         let clause = clause.map(|clause| format!(" ({clause})")).unwrap_or_default();
         let further = match self.further {
             0 => String::new(),

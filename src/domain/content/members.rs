@@ -73,7 +73,9 @@ impl Figures {
 impl ShareContent {
     /// Everything that was declared unknown and is still owed, Art. 33(4) GDPR; in the order of the vocabulary.
     pub fn open_items(&self) -> Vec<OpenItem> {
-        open_items(|member| self.unknown(member))
+        // A nature that is unknown as a whole is one item, not two.
+        let within_nature = |member| member == ContentMember::HowObtained && self.common.nature.unknown().is_some();
+        open_items(|member| self.unknown(member).filter(|_| !within_nature(member)))
     }
 
     /// The demanded members that are neither given nor declared unknown.

@@ -27,18 +27,18 @@ impl Unknown {
     /// Reads `{"unknown": "reason", "expected_by"?: "…"}`.
     pub(in crate::domain) fn members(mut object: Object<'_>, faults: &mut Faults) -> Option<Self> {
         let reason = object.required("unknown", faults, |place, faults| place.text(REASON, faults));
-        let expected_by = object.optional("expected_by", faults, |place, faults| place.instant(faults));
+        let expected_by = object.optional("expected_by", faults, Place::instant);
         object.close(faults);
         Some(Self { reason: reason?, expected_by: expected_by? })
     }
 }
 
 /// Reads a place that may hold a declaration of what is not known yet; only stage `initial` may do so (Art. 33(4) GDPR).
-fn known<T>(
-    place: &Place<'_>,
+fn known<'v, T>(
+    place: &Place<'v>,
     stage: Stage,
     faults: &mut Faults,
-    read: impl FnOnce(&Place<'_>, &mut Faults) -> Option<T>,
+    read: impl FnOnce(&Place<'v>, &mut Faults) -> Option<T>,
 ) -> Option<Known<T>> {
     match place.object_with("unknown") {
         Some(object) => {
@@ -50,12 +50,12 @@ fn known<T>(
 }
 
 /// A member that may be absent, unknown or known; a faulty one counts as absent, so that reading goes on.
-fn member<T>(
-    object: &mut Object<'_>,
+fn member<'v, T>(
+    object: &mut Object<'v>,
     name: &'static str,
     stage: Stage,
     faults: &mut Faults,
-    read: impl FnOnce(&Place<'_>, &mut Faults) -> Option<T>,
+    read: impl FnOnce(&Place<'v>, &mut Faults) -> Option<T>,
 ) -> Known<T> {
     object.get(name).and_then(|place| known(&place, stage, faults, read)).unwrap_or(Known::Absent)
 }
@@ -85,13 +85,12 @@ impl CommonContent {
         // Under an unreadable stage nothing is refused that one of the stages would allow.
         let rules = stage.unwrap_or(Stage::Initial);
         let title = object.required("title", faults, |place, faults| place.text(200, faults));
-        let detected_at = object.required("detected_at", faults, |place, faults| place.instant(faults));
-        let aware_at = object.required("aware_at", faults, |place, faults| place.instant(faults));
+        let detected_at = object.required("detected_at", faults, Place::instant);
+        let aware_at = object.required("aware_at", faults, Place::instant);
         let awareness_reason = object.optional("awareness_reason", faults, |place, faults| place.text(REASON, faults));
         let occurred = member(object, "occurred", rules, faults, Occurred::parse);
         let nature = member(object, "nature", rules, faults, |place, faults| Nature::parse(place, rules, faults));
-        let professional_secrecy =
-            object.optional("professional_secrecy", faults, |place, faults| place.boolean(faults));
+        let professional_secrecy = object.optional("professional_secrecy", faults, Place::boolean);
         let contact = member(object, "contact", rules, faults, Contact::parse);
         let consequences = member(object, "consequences", rules, faults, Consequences::parse);
         let measures = member(object, "measures", rules, faults, Measures::parse);
@@ -122,8 +121,9 @@ impl CommonContent {
 }
 
 impl Figures {
-    /// Reads the members that differ between controllers, but for the note; leaves the others in `object`.
+    /// Reads the members that differ between controllers; leaves the others in `object`.
     pub(in crate::domain) fn members(object: &mut Object<'_>, stage: Stage, faults: &mut Faults) -> Self {
+        let note = object.optional("note", faults, |place, faults| place.text(LONG_TEXT, faults));
         Self {
             data_categories: member(object, "data_categories", stage, faults, |place, faults| {
                 place.filled_set(faults, |item, faults| item.code(DataCategory::CODES, faults))
@@ -134,25 +134,19 @@ impl Figures {
             subjects: tally(object, "subjects", stage, faults, |item, faults| {
                 item.code(SubjectCategory::CODES, faults)
             }),
-            records: tally(object, "records", stage, faults, |item, faults| item.word(faults)),
-            note: None,
+            records: tally(object, "records", stage, faults, Place::word),
+            note: note.flatten(),
         }
-    }
-
-    /// Reads the figures of one controller with the note to it.
-    pub(in crate::domain) fn with_note(object: &mut Object<'_>, stage: Stage, faults: &mut Faults) -> Self {
-        let note = object.optional("note", faults, |place, faults| place.text(LONG_TEXT, faults));
-        Self { note: note.flatten(), ..Self::members(object, stage, faults) }
     }
 }
 
 /// Reads categories and number; one reason in place of the whole object stands for both.
-fn tally<C: Ord>(
-    object: &mut Object<'_>,
+fn tally<'v, C: Ord>(
+    object: &mut Object<'v>,
     name: &'static str,
     stage: Stage,
     faults: &mut Faults,
-    item: impl FnMut(&Place<'_>, &mut Faults) -> Option<C>,
+    item: impl FnMut(&Place<'v>, &mut Faults) -> Option<C>,
 ) -> Tally<C> {
     let read = member(object, name, stage, faults, |place, faults| {
         let mut object = place.object(faults)?;
@@ -165,6 +159,9 @@ fn tally<C: Ord>(
             }
             Some(count)
         });
+        if object.is_empty() {
+            faults.add(&place.pointer, "empty", "At least categories or a count is needed.");
+        }
         object.close(faults);
         Some(Tally { categories, count: count.flatten() })
     });
@@ -180,9 +177,9 @@ fn tally<C: Ord>(
 impl Occurred {
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let from = object.required("from", faults, |place, faults| place.instant(faults));
-        let until = object.optional("until", faults, |place, faults| place.instant(faults));
-        let ongoing = object.optional("ongoing", faults, |place, faults| place.boolean(faults));
+        let from = object.required("from", faults, Place::instant);
+        let until = object.optional("until", faults, Place::instant);
+        let ongoing = object.optional("ongoing", faults, Place::boolean);
         object.close(faults);
         Some(Self { from: from?, until: until?, ongoing: ongoing?.unwrap_or(false) })
     }
@@ -242,7 +239,7 @@ impl Measure {
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let description = object.required("description", faults, |place, faults| place.text(LONG_TEXT, faults));
-        let at: Option<Option<OffsetDateTime>> = object.optional("at", faults, |place, faults| place.instant(faults));
+        let at: Option<Option<OffsetDateTime>> = object.optional("at", faults, Place::instant);
         object.close(faults);
         Some(Self { description: description?, at: at? })
     }
@@ -263,7 +260,7 @@ impl ShareContent {
         let mut object = place.object(faults)?;
         let common = CommonContent::members(&mut object, None, faults);
         let stage = common.as_ref().map_or(Stage::Initial, |common| common.stage);
-        let figures = Figures::with_note(&mut object, stage, faults);
+        let figures = Figures::members(&mut object, stage, faults);
         object.close(faults);
         Some(Self { common: Arc::new(common?), figures })
     }

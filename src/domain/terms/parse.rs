@@ -18,35 +18,40 @@ fn content(place: &Place<'_>, faults: &mut Faults) -> Option<BTreeSet<ContentMem
     place.set(faults, |item, faults| item.code(ContentMember::CODES, faults))
 }
 
+/// The general content; Art. 33(3) GDPR where the terms do not say.
+fn required_content(object: &mut Object<'_>, faults: &mut Faults) -> Option<BTreeSet<ContentMember>> {
+    let stated = object.optional("required_content", faults, content)?;
+    Some(stated.unwrap_or_else(|| ContentMember::STATUTORY.iter().copied().collect()))
+}
+
 fn triggers(place: &Place<'_>, faults: &mut Faults) -> Option<BTreeSet<IncidentKind>> {
     place.filled_set(faults, |item, faults| item.code(IncidentKind::CODES, faults))
 }
 
-fn clause(object: &mut Object<'_>, faults: &mut Faults) -> Option<Option<String>> {
-    object.optional("clause", faults, |place, faults| place.text(200, faults))
+fn clause(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
+    place.text(200, faults)
 }
 
 impl Terms {
     /// Reads terms as the contract describes them.
     pub fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let notify_within: Option<Span> =
-            object.required("notify_within", faults, |place, faults| place.parsed(faults));
+        let notify_within: Option<Span> = object.required("notify_within", faults, Place::parsed);
         let counted_from =
             object.optional("counted_from", faults, |place, faults| place.code(CountedFrom::CODES, faults));
         let triggers = object.required("triggers", faults, triggers);
-        let required_content = object.optional("required_content", faults, content);
+        let required_content = required_content(&mut object, faults);
         let form = object.optional("form", faults, |place, faults| place.code(Form::CODES, faults));
         let addressees = object.optional("addressees", faults, addressees);
         let special_categories = object.optional("special_categories", faults, SpecialRule::parse);
         let per_trigger = object.optional("per_trigger", faults, |place, faults| {
-            place.list(faults, |item, faults| TriggerRule::parse(item, faults))
+            place.list(faults, |item, faults| TriggerRule::parse(item, required_content.as_ref(), faults))
         });
         let gate = object.optional("filing_on_behalf", faults, |place, faults| place.code(FilingGate::CODES, faults));
         let data_location = object.optional("data_location", faults, DataLocation::parse);
         let language = object.optional("language", faults, language);
-        let target = object.optional("internal_target", faults, |place, faults| place.parsed(faults));
-        let clause = clause(&mut object, faults);
+        let target = object.optional("internal_target", faults, Place::parsed);
+        let clause = object.optional("clause", faults, clause);
         object.close(faults);
         let notify_within = notify_within?;
         let terms = Self {
@@ -54,7 +59,7 @@ impl Terms {
             notify_within,
             counted_from: counted_from?.unwrap_or(CountedFrom::Awareness),
             triggers: triggers?,
-            required_content: required_content?.unwrap_or_else(|| ContentMember::STATUTORY.iter().copied().collect()),
+            required_content: required_content?,
             form: form?.unwrap_or(Form::Any),
             addressees: addressees?.unwrap_or_else(|| vec![Addressee::registered_webhooks()]),
             special_categories: special_categories?,
@@ -134,19 +139,17 @@ impl Addressee {
 
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let role = object.required("role", faults, |place, faults| place.word(faults));
+        let role = object.required("role", faults, Place::word);
         let channel = object.required("channel", faults, |place, faults| place.code(Channel::CODES, faults));
         let (webhook, address) = match channel {
             None => {
                 object.ignore(&["webhook", "address"]);
                 (Some(None), Some(None))
             }
-            Some(Channel::Webhook) => {
-                (object.optional("webhook", faults, |place, faults| place.parsed(faults)), Some(None))
-            }
+            Some(Channel::Webhook) => (object.optional("webhook", faults, Place::parsed), Some(None)),
             Some(Channel::Email) => (Some(None), object.required("address", faults, email).map(Some)),
             Some(Channel::Manual) => {
-                (Some(None), object.optional("address", faults, |place, faults| place.text(500, faults)))
+                (Some(None), object.required("address", faults, |place, faults| place.text(500, faults)).map(Some))
             }
         };
         object.close(faults);
@@ -157,10 +160,10 @@ impl Addressee {
 impl SpecialRule {
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let notify_within = object.required("notify_within", faults, |place, faults| place.parsed(faults));
+        let notify_within = object.required("notify_within", faults, Place::parsed);
         let required_content = object.optional("required_content", faults, content);
-        let internal_target = object.optional("internal_target", faults, |place, faults| place.parsed(faults));
-        let clause = clause(&mut object, faults);
+        let internal_target = object.optional("internal_target", faults, Place::parsed);
+        let clause = object.optional("clause", faults, clause);
         object.close(faults);
         Some(Self {
             notify_within: notify_within?,
@@ -172,17 +175,18 @@ impl SpecialRule {
 }
 
 impl TriggerRule {
-    fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
+    /// Reads a rule; content that it does not name is the `general` one.
+    fn parse(place: &Place<'_>, general: Option<&BTreeSet<ContentMember>>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let triggers = object.required("triggers", faults, triggers);
-        let notify_within = object.required("notify_within", faults, |place, faults| place.parsed(faults));
-        let required_content = object.required("required_content", faults, content);
-        let clause = clause(&mut object, faults);
+        let notify_within = object.required("notify_within", faults, Place::parsed);
+        let required_content = object.optional("required_content", faults, content);
+        let clause = object.optional("clause", faults, clause);
         object.close(faults);
         Some(Self {
             triggers: triggers?,
             notify_within: notify_within?,
-            required_content: required_content?,
+            required_content: required_content?.or_else(|| general.cloned())?,
             clause: clause?,
         })
     }
@@ -213,7 +217,7 @@ fn language(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
     let mut parts = text.split('-');
     let primary =
         parts.next().is_some_and(|part| matches!(part.len(), 2 | 3) && part.bytes().all(|b| b.is_ascii_lowercase()));
-    let subtags = parts.all(|part| matches!(part.len(), 1..=8) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let subtags = parts.all(|part| matches!(part.len(), 2..=8) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
     if primary && subtags {
         return Some(text);
     }

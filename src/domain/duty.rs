@@ -1,0 +1,290 @@
+//! A duty and its clock: states that carry their facts, due times, and the alarms on the way. Reads no clock; the time is handed in.
+
+use time::{Duration, OffsetDateTime};
+
+use super::counting::CountingRule;
+use super::span::Span;
+
+/// The terms that a duty was born with. Later changes of the agreement or the catalogue do not reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrozenTerms {
+    /// How long the debtor has.
+    pub span: Span,
+    /// How the legal due time is counted.
+    pub rule: CountingRule,
+    /// How long the debtor gave itself; never a legal limit. Absent where only the law speaks.
+    pub internal_target: Option<Duration>,
+}
+
+/// The times that follow from a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// When the clock began.
+    pub start_at: OffsetDateTime,
+    /// Moment to moment; drives every alarm. For "without undue delay" it is the internal target.
+    pub alarm_at: OffsetDateTime,
+    /// As the governing law counts; absent for "without undue delay", which has no hours.
+    pub legal_due_at: Option<OffsetDateTime>,
+    /// The debtor's own aim.
+    pub internal_target_at: Option<OffsetDateTime>,
+}
+
+/// Where a duty stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DutyState {
+    /// Its start event has not happened.
+    NotStarted,
+    /// The clock runs.
+    Running(Due),
+    /// The legal due time has passed and it is still owed.
+    Breached(Due),
+    /// It was fulfilled; lateness is frozen at that first time.
+    Met {
+        /// The times it was measured against.
+        due: Due,
+        /// When it was fulfilled.
+        met_at: OffsetDateTime,
+        /// Whether that was too late; `None` where the law gives no hours.
+        late: Option<bool>,
+    },
+}
+
+/// A step that a duty in this state cannot take.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+#[error("the duty cannot take this step in its state")]
+pub struct InvalidTransition;
+
+/// A point on the clock at which somebody is told or the state turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Half of the window has passed.
+    Half,
+    /// Three quarters have passed.
+    ThreeQuarters,
+    /// Nine tenths have passed.
+    NineTenths,
+    /// The alarm time has passed.
+    Overdue,
+    /// The legal due time has passed.
+    Breach,
+}
+
+/// What a clock that was looked at has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fired {
+    /// The highest step that has come; the one that is told.
+    pub step: Step,
+    /// Lower steps that were never told, after a time of standstill.
+    pub skipped: Vec<Step>,
+    /// The state from now on.
+    pub state: DutyState,
+    /// What comes next.
+    pub next: Option<(Step, OffsetDateTime)>,
+}
+
+impl FrozenTerms {
+    /// The due times of a clock that begins at `start_at`.
+    pub fn due(&self, start_at: OffsetDateTime) -> Due {
+        let target = self.internal_target.map(|target| start_at + target);
+        let length = self.span.length();
+        // Without a limit and without a target an alarm after a day is still better than none.
+        let alarm_at = length.map_or_else(|| target.unwrap_or(start_at + Duration::DAY), |length| start_at + length);
+        let legal_due_at = length.map(|length| self.rule.due(start_at, length));
+        Due { start_at, alarm_at, legal_due_at, internal_target_at: target }
+    }
+}
+
+impl Due {
+    /// Whether an act at `at` is too late: a period ends with its last instant, so that instant itself is late.
+    pub fn is_late(&self, at: OffsetDateTime) -> Option<bool> {
+        self.legal_due_at.map(|due| at >= due)
+    }
+
+    /// When `step` comes; `None` where the clock has no such step.
+    pub fn at(&self, step: Step) -> Option<OffsetDateTime> {
+        let window = self.alarm_at - self.start_at;
+        match step {
+            Step::Half => Some(self.start_at + window / 2),
+            Step::ThreeQuarters => Some(self.start_at + window / 4 * 3),
+            Step::NineTenths => Some(self.start_at + window / 10 * 9),
+            Step::Overdue => Some(self.alarm_at),
+            Step::Breach => self.legal_due_at,
+        }
+    }
+
+    /// The first step from `from` on that the clock has.
+    pub fn next(&self, from: Option<Step>) -> Option<(Step, OffsetDateTime)> {
+        Step::ALL.into_iter().filter(|step| from.is_some_and(|from| *step >= from)).find_map(|step| Some((step, self.at(step)?)))
+    }
+}
+
+impl DutyState {
+    /// The stable code.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NotStarted => "not_started",
+            Self::Running(_) => "running",
+            Self::Breached(_) => "breached",
+            Self::Met { .. } => "met",
+        }
+    }
+
+    /// The due times, once the clock has begun.
+    pub fn due(&self) -> Option<&Due> {
+        match self {
+            Self::NotStarted => None,
+            Self::Running(due) | Self::Breached(due) | Self::Met { due, .. } => Some(due),
+        }
+    }
+
+    /// The start event happened at `at`. Happening again changes nothing, so it is refused.
+    pub fn start(self, terms: &FrozenTerms, at: OffsetDateTime) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::NotStarted => Ok(Self::Running(terms.due(at))),
+            _ => Err(InvalidTransition),
+        }
+    }
+
+    /// The debtor did at `at` what it owed. The first time counts; a later one changes nothing and is refused.
+    pub fn meet(self, at: OffsetDateTime) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Running(due) | Self::Breached(due) => Ok(Self::Met { due, met_at: at, late: due.is_late(at) }),
+            Self::NotStarted | Self::Met { .. } => Err(InvalidTransition),
+        }
+    }
+
+    /// Looks at the clock: what has come between the step `from` and `now`. `None` if nothing has.
+    pub fn look(&self, from: Step, now: OffsetDateTime) -> Option<Fired> {
+        let (Self::Running(due) | Self::Breached(due)) = self else { return None };
+        let come: Vec<Step> =
+            Step::ALL.into_iter().filter(|step| *step >= from && due.at(*step).is_some_and(|at| at <= now)).collect();
+        let (step, skipped) = come.split_last()?;
+        let state = if *step == Step::Breach { Self::Breached(*due) } else { *self };
+        Some(Fired { step: *step, skipped: skipped.to_vec(), state, next: due.next(step.following()) })
+    }
+}
+
+impl Step {
+    /// Every step in the order in which they come.
+    pub const ALL: [Self; 5] = [Self::Half, Self::ThreeQuarters, Self::NineTenths, Self::Overdue, Self::Breach];
+
+    /// The stable code.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Half => "half",
+            Self::ThreeQuarters => "three_quarters",
+            Self::NineTenths => "nine_tenths",
+            Self::Overdue => "overdue",
+            Self::Breach => "breach",
+        }
+    }
+
+    /// The place in the order, from 0; this is what the database keeps.
+    pub fn index(self) -> i32 {
+        match self {
+            Self::Half => 0,
+            Self::ThreeQuarters => 1,
+            Self::NineTenths => 2,
+            Self::Overdue => 3,
+            Self::Breach => 4,
+        }
+    }
+
+    /// The step of a place in the order.
+    pub fn from_index(index: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.index() == index)
+    }
+
+    fn following(self) -> Option<Self> {
+        Self::from_index(self.index() + 1)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const START: OffsetDateTime = datetime!(2026-11-22 00:10 UTC);
+
+    fn terms(span: &str) -> FrozenTerms {
+        FrozenTerms {
+            span: span.parse().unwrap(),
+            rule: CountingRule::NaturalHours,
+            internal_target: Some(Duration::hours(12)),
+        }
+    }
+
+    fn authority() -> FrozenTerms {
+        FrozenTerms { span: "PT72H".parse().unwrap(), rule: CountingRule::EuHours, internal_target: None }
+    }
+
+    #[test]
+    fn a_fulfilment_at_the_due_instant_is_late() {
+        let running = DutyState::NotStarted.start(&terms("PT24H"), START).unwrap();
+        let due = running.due().unwrap().legal_due_at.unwrap();
+        let met = |at| match running.meet(at).unwrap() {
+            DutyState::Met { late, .. } => late,
+            _ => None,
+        };
+        assert_eq!(met(due - Duration::microseconds(1)), Some(false));
+        assert_eq!(met(due), Some(true));
+    }
+
+    #[test]
+    fn without_undue_delay_has_a_target_but_no_legal_hours() {
+        let due = terms("without_undue_delay").due(START);
+        assert_eq!((due.legal_due_at, due.alarm_at), (None, START + Duration::hours(12)));
+        assert_eq!(due.is_late(START + Duration::weeks(9)), None);
+        let fired = DutyState::Running(due).look(Step::Half, START + Duration::weeks(9)).unwrap();
+        assert_eq!((fired.step, fired.state, fired.next), (Step::Overdue, DutyState::Running(due), None));
+    }
+
+    #[test]
+    fn after_a_standstill_the_highest_step_fires_once() {
+        let running = DutyState::NotStarted.start(&authority(), START).unwrap();
+        let fired = running.look(Step::Half, START + Duration::hours(66)).unwrap();
+        assert_eq!((fired.step, fired.skipped.as_slice()), (Step::NineTenths, &[Step::Half, Step::ThreeQuarters][..]));
+        assert_eq!(fired.next, Some((Step::Overdue, START + Duration::hours(72))));
+        assert_eq!(fired.state.look(Step::Overdue, START + Duration::hours(66)), None);
+    }
+
+    #[test]
+    fn the_alarm_comes_before_the_law_is_broken() {
+        let running = DutyState::NotStarted.start(&authority(), START).unwrap();
+        let fired = running.look(Step::Overdue, START + Duration::hours(72)).unwrap();
+        assert_eq!((fired.step, fired.state.as_str()), (Step::Overdue, "running"));
+        let fired = fired.state.look(Step::Breach, datetime!(2026-11-25 01:00 UTC)).unwrap();
+        assert_eq!((fired.step, fired.state.as_str(), fired.next), (Step::Breach, "breached", None));
+    }
+
+    proptest! {
+        #[test]
+        fn every_step_fires_exactly_once_however_often_one_looks(gaps in prop::collection::vec(1_i64..400_000, 1..40)) {
+            let mut state = DutyState::NotStarted.start(&authority(), START).unwrap();
+            let (mut from, mut now, mut told) = (Some(Step::Half), START, Vec::new());
+            for gap in gaps {
+                now += Duration::seconds(gap);
+                if let Some(fired) = from.and_then(|from| state.look(from, now)) {
+                    told.extend(fired.skipped.iter().copied().chain([fired.step]));
+                    (state, from) = (fired.state, fired.next.map(|(step, _)| step));
+                }
+            }
+            let due = *state.due().unwrap();
+            let come: Vec<_> = Step::ALL.into_iter().filter(|step| due.at(*step).unwrap() <= now).collect();
+            prop_assert_eq!(told, come);
+        }
+
+        #[test]
+        fn lateness_is_frozen_at_the_first_fulfilment(first in 1_i64..400_000, second in 1_i64..400_000) {
+            let running = DutyState::NotStarted.start(&authority(), START).unwrap();
+            let met = running.meet(START + Duration::seconds(first)).unwrap();
+            prop_assert_eq!(met.meet(START + Duration::seconds(second)), Err(InvalidTransition));
+            prop_assert_eq!(met.start(&authority(), START), Err(InvalidTransition));
+            prop_assert_eq!(met.look(Step::Half, START + Duration::weeks(20)), None);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The report on one incident for one controller: from a [`Report`] to JSON or PDF bytes.
+//!
+//! Pure functions. Knows no database, no web, no clock and no file; the caller hands in the model and the time.
+
+mod json;
+mod labels;
+mod model;
+mod moment;
+mod pdf;
+#[cfg(test)]
+mod pdf_tests;
+#[cfg(test)]
+mod samples;
+mod typeset;
+mod world;
+
+pub use json::to_json;
+pub use labels::Language;
+pub use model::{
+    Acknowledgement, Affected, Agreement, Attempt, Consequences, Contact, Count, Duty, Incident, Measure, Measures,
+    Nature, Notice, Occurred, OpenItem, Party, Report,
+};
+pub use pdf::PdfRenderer;
+
+/// Why a report could not be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// The template does not compile; says where, where the compiler knows.
+    #[error("report template{}: {message}", .line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Template {
+        /// Line in the template, from 1.
+        line: Option<usize>,
+        /// What the typesetter says.
+        message: String,
+    },
+    /// The model names a display zone that the time zone data does not know.
+    #[error("unknown time zone {0:?}")]
+    UnknownZone(String),
+    /// The model could not be written as JSON.
+    #[error("report could not be serialised: {0}")]
+    Serialise(String),
+}
+
+impl From<serde_json::Error> for ReportError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Serialise(error.to_string())
+    }
+}

@@ -1,0 +1,53 @@
+//! One verb per use case, and the only door through which anything changes. Knows no web and no SQL.
+//!
+//! Every verb takes the actor, whose organisation is the tenant scope; each change is one transaction that holds its ledger entries.
+
+mod answer;
+mod error;
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::crypto::{MasterKey, SigningKey};
+use crate::domain::id::Id;
+use crate::entropy::Entropy;
+use crate::store::Store;
+
+pub use answer::{Answer, Idempotency};
+pub use error::ServiceError;
+
+/// What every verb needs; cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    /// The database.
+    pub store: Store,
+    /// The one clock.
+    pub clock: Clock,
+    /// The one source of randomness and ids.
+    pub entropy: Entropy,
+    /// Signs receipts and webhooks.
+    pub signing_key: SigningKey,
+    /// Seals secrets at rest.
+    pub master_key: MasterKey,
+    /// Where this service is reached from outside; links in webhooks begin with it.
+    pub public_url: Url,
+    /// Wakes the workers after a commit that gave them work. A lost wake-up costs only delay.
+    pub nudge: Arc<Notify>,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Service").field("public_url", &self.public_url.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// A fresh id.
+    pub(crate) fn id<K: type_safe_id::StaticType>(&self, now: OffsetDateTime) -> Id<K> {
+        Id::from_bytes(self.entropy.id_bytes(now))
+    }
+}
