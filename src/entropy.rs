@@ -82,7 +82,6 @@ impl Entropy {
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for randomness")]
 fn fill_from_system(bytes: &mut [u8]) {
     if aws_lc_rs::rand::fill(bytes).is_err() {
-        tracing::error!("the machine gives no randomness");
         std::process::abort();
     }
 }
