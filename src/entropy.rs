@@ -82,12 +82,11 @@ impl Entropy {
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for randomness")]
 fn fill_from_system(bytes: &mut [u8]) {
     if aws_lc_rs::rand::fill(bytes).is_err() {
-        tracing::error!("the machine gives no randomness");
         std::process::abort();
     }
 }
 
-/// One step of the generator SplitMix64.
+/// One step of the generator `SplitMix64`.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

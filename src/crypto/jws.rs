@@ -1,4 +1,4 @@
-//! Compact JSON Web Signatures (RFC 7515) with EdDSA, as receipts carry them.
+//! Compact JSON Web Signatures (RFC 7515) with `EdDSA`, as receipts carry them.
 //!
 //! Signatures only: what the payload says, and whether its time has passed, is judged by the caller.
 
@@ -23,7 +23,7 @@ impl SigningKey {
     }
 }
 
-/// The payload of a compact JWS that a key of the set `{"keys": [JWK…]}` has signed with EdDSA as `typ`.
+/// The payload of a compact JWS that a key of the set `{"keys": [JWK…]}` has signed with `EdDSA` as `typ`.
 ///
 /// The key is found by the header's `kid`; another `typ`, any other algorithm and any `crit` are refused.
 pub fn verify_jws(key_set: &Value, typ: &str, token: &str) -> Result<Value, CryptoError> {

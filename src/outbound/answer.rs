@@ -89,7 +89,7 @@ fn is_tls(error: &reqwest::Error) -> bool {
     false
 }
 
-fn find<'a, T: Error + 'static>(error: &'a reqwest::Error) -> Option<&'a T> {
+fn find<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
     let mut source = error.source();
     while let Some(error) = source {
         if let Some(found) = error.downcast_ref() {
