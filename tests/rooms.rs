@@ -28,7 +28,7 @@ enum Crates {
 use Crates::{Any, NotOwned, Only};
 
 const ALL_ROOMS: &[&str] = &[""];
-const PURE: &[&str] = &["serde", "serde_json", "thiserror", "time", "type_safe_id", "url"];
+const PURE: &[&str] = &["serde", "serde_json", "thiserror", "time", "type_safe_id", "url", "uuid"];
 const TYPESET: &[&str] = &[
     "serde",
     "serde_json",
@@ -49,7 +49,7 @@ const ROOMS: &[Room] = &[
     Room { name: "domain", rooms: &[], crates: Only(PURE) },
     Room { name: "report", rooms: &["domain"], crates: Only(TYPESET) },
     Room { name: "clock", rooms: &[], crates: Only(&["time"]) },
-    Room { name: "entropy", rooms: &[], crates: Only(&["aws_lc_rs", "thiserror", "time", "uuid"]) },
+    Room { name: "entropy", rooms: &[], crates: Only(&["aws_lc_rs", "thiserror", "time", "tracing", "uuid"]) },
     Room { name: "crypto", rooms: &["domain", "entropy"], crates: NotOwned },
     Room { name: "identity", rooms: &["domain", "clock", "crypto"], crates: NotOwned },
     Room { name: "store", rooms: &["domain", "telemetry"], crates: NotOwned },
@@ -86,7 +86,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("typst_assets", &["report"]),
     ("typst_layout", &["report"]),
     ("typst_pdf", &["report"]),
-    ("uuid", &["entropy"]),
+    ("uuid", &["domain", "entropy"]),
 ];
 
 /// Parts of a room that no other room may name, whatever the table says.
