@@ -2,6 +2,7 @@
 //!
 //! Times are BIGINT microseconds since 1970 UTC, ids and JSON are TEXT, in both databases: equality and order then need no zone and no dialect.
 
+mod backup;
 pub(crate) mod batch;
 pub(crate) mod connection;
 mod error;
@@ -10,6 +11,7 @@ pub mod idempotency;
 pub mod ledger;
 pub(crate) mod row;
 pub(crate) mod schema;
+mod server_time;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use connection::{Manager, Target};
 use diesel::r2d2::Pool;
 use group::Writer;
 
+pub use backup::backup;
 pub use connection::AnyConnection;
 pub use error::StoreError;
 

@@ -1,0 +1,15 @@
+//! All background workers, in one list. Each ends by itself soon after `stopping` is cancelled.
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::{App, upkeep};
+
+/// Every worker of the service.
+pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
+    let token = || stopping.clone();
+    vec![
+        Box::pin(upkeep::fold_metrics(app.metrics.clone(), token())),
+        Box::pin(upkeep::keep_database_time(app.service.clone(), token())),
+    ]
+}

@@ -1,0 +1,1 @@
+//! The contract: operations and routes are the same, and every operation keeps its promises to strangers.
