@@ -26,6 +26,8 @@ use crate::service::Service;
 use crate::store::StoreError;
 use crate::telemetry::{Metrics, MetricsError};
 
+pub(crate) use parts::{issuer, signing_key};
+
 /// The whole service, built and bound but not yet serving.
 pub struct App {
     service: Service,

@@ -6,4 +6,5 @@
 mod harness;
 
 mod contract;
+mod lint;
 mod system;

@@ -23,7 +23,7 @@ pub(crate) struct Client {
 
 /// A request in the making.
 pub(crate) struct Request {
-    method: &'static str,
+    method: String,
     path: String,
     builder: reqwest::RequestBuilder,
     json: Option<Value>,
@@ -58,7 +58,7 @@ impl Client {
     }
 
     /// A request that can carry anything.
-    pub(crate) fn request(&self, method: &'static str, path: &str) -> Request {
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request {
         let builder = self.app.http().request(method.parse().unwrap(), self.app.url(path));
         let token = match &self.speaker {
             Speaker::Anonymous => None,
@@ -66,7 +66,7 @@ impl Client {
             Speaker::Organisation { organisation, scopes } => Some(self.app.token(organisation, scopes)),
         };
         let builder = token.into_iter().fold(builder, |builder, token| builder.bearer_auth(token));
-        Request { method, path: path.to_owned(), builder, json: None }
+        Request { method: method.to_owned(), path: path.to_owned(), builder, json: None }
     }
 }
 
@@ -94,7 +94,7 @@ impl Request {
         let body = response.bytes().await.unwrap().to_vec();
         let json = serde_json::from_slice(&body).unwrap_or_default();
         let answer = Answer { status, headers, body, json };
-        let faults = spec::SPEC.faults(self.method, &self.path, self.json.as_ref(), &answer);
+        let faults = spec::SPEC.faults(&self.method, &self.path, self.json.as_ref(), &answer);
         let (method, path) = (self.method, self.path);
         assert!(faults.is_empty(), "{method} {path} departs from openapi.yaml:\n{}\n{answer}", faults.join("\n"));
         answer
