@@ -6,8 +6,12 @@ pub(crate) mod batch;
 pub(crate) mod connection;
 mod error;
 mod group;
+pub mod duties;
 pub mod idempotency;
+pub mod incidents;
 pub mod ledger;
+pub mod notices;
+pub mod parties;
 pub(crate) mod row;
 pub(crate) mod schema;
 
