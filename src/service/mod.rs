@@ -3,8 +3,10 @@
 //! Every verb takes the actor, whose organisation is the tenant scope; each change is one transaction that holds its ledger entries.
 
 mod answer;
+mod carry_out;
 mod check_ready;
 mod error;
+mod file_incident;
 
 use std::sync::Arc;
 

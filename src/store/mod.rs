@@ -6,6 +6,7 @@ pub(crate) mod batch;
 pub(crate) mod connection;
 mod error;
 mod group;
+pub mod deliveries;
 pub mod duties;
 pub mod idempotency;
 pub mod incidents;
@@ -23,6 +24,7 @@ use group::Writer;
 
 pub use connection::AnyConnection;
 pub use error::StoreError;
+pub(crate) use row::micros;
 
 /// The database, shared by all of the program.
 #[derive(Debug, Clone)]
