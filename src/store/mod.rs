@@ -10,6 +10,7 @@ pub mod idempotency;
 pub mod ledger;
 pub(crate) mod row;
 pub(crate) mod schema;
+pub mod webhooks;
 
 use std::time::Duration;
 
@@ -43,7 +44,9 @@ impl Store {
             Some(started.map_err(|error| StoreError::Unavailable(error.to_string()))?)
         } else {
             if connection::needs_migration(&mut connection)? {
-                return Err(StoreError::Migration("the database is behind this program; run `art33 migrate` first".into()));
+                return Err(StoreError::Migration(
+                    "the database is behind this program; run `art33 migrate` first".into(),
+                ));
             }
             None
         };
@@ -65,7 +68,10 @@ impl Store {
     }
 
     /// Runs `work`, which only reads, in one transaction (one consistent view) off the async threads.
-    pub async fn read<T, E>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
