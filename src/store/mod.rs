@@ -15,6 +15,7 @@ pub mod notices;
 pub mod parties;
 pub(crate) mod row;
 pub(crate) mod schema;
+pub mod webhooks;
 
 use std::time::Duration;
 
@@ -49,7 +50,9 @@ impl Store {
             Some(started.map_err(|error| StoreError::Unavailable(error.to_string()))?)
         } else {
             if connection::needs_migration(&mut connection)? {
-                return Err(StoreError::Migration("the database is behind this program; run `art33 migrate` first".into()));
+                return Err(StoreError::Migration(
+                    "the database is behind this program; run `art33 migrate` first".into(),
+                ));
             }
             None
         };
@@ -71,7 +74,10 @@ impl Store {
     }
 
     /// Runs `work`, which only reads, in one transaction (one consistent view) off the async threads.
-    pub async fn read<T, E>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
