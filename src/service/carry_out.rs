@@ -5,9 +5,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::file_incident::{Plan, Told};
+use super::record_attempts::lane_for;
 use super::{Answer, Service, ServiceError};
 use crate::domain::actor::Actor;
-use crate::domain::delivery::{DEGRADED_AFTER, Lane};
 use crate::domain::duty::{DutyState, FrozenTerms, Step};
 use crate::domain::duty_record::{Duty, SUPERVISORY_AUTHORITY};
 use crate::domain::event::EventType;
@@ -173,7 +173,6 @@ impl Service {
         endpoint: &'r webhooks::Endpoint,
         now: OffsetDateTime,
     ) -> NewDeliveryRow<'r> {
-        let lane = if endpoint.failures >= DEGRADED_AFTER { Lane::Retry } else { Lane::First };
         NewDeliveryRow {
             id: self.id::<crate::domain::id::Delivery>(now).to_string(),
             r#type: EventType::NoticeInitial.as_str(),
@@ -182,7 +181,7 @@ impl Service {
             step: None,
             webhook_id: endpoint.id.as_str(),
             organisation_id: endpoint.organisation.as_str(),
-            lane: lane.index(),
+            lane: lane_for(endpoint.failures).index(),
             state: "open",
             next_at: micros(now),
             deadline_at: micros(one.deadline),
@@ -234,8 +233,9 @@ fn store_notices(
     incident: &IncidentId,
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
-    let row = |one: &'_ Prepared<'_>| -> NewNoticeRow<'_> {
-        NewNoticeRow {
+    let mut rows = Vec::with_capacity(prepared.len());
+    for one in prepared {
+        rows.push(NewNoticeRow {
             id: one.notice.as_str(),
             incident_id: incident.as_str(),
             processor_id: actor.organisation.as_str(),
@@ -247,9 +247,8 @@ fn store_notices(
             content: &one.told.content,
             content_sha256: &one.told.content_sha256,
             created_at: micros(now),
-        }
-    };
-    let rows: Vec<_> = prepared.iter().map(row).collect();
+        });
+    }
     Ok(notices::insert(connection, &rows)?)
 }
 

@@ -2,11 +2,15 @@
 //!
 //! Every verb takes the actor, whose organisation is the tenant scope; each change is one transaction that holds its ledger entries.
 
+mod acknowledge;
 mod answer;
 mod carry_out;
 mod check_ready;
+mod claim_deliveries;
 mod error;
 mod file_incident;
+mod record_attempts;
+mod tell_duties;
 
 use std::sync::Arc;
 
@@ -20,8 +24,11 @@ use crate::domain::id::Id;
 use crate::entropy::Entropy;
 use crate::store::Store;
 
+pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
+pub use claim_deliveries::Outgoing;
 pub use error::ServiceError;
+pub use record_attempts::Attempted;
 
 /// What every verb needs; cheap to clone.
 #[derive(Clone)]

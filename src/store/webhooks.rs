@@ -80,21 +80,39 @@ pub fn targets(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Tar
     Ok(found)
 }
 
+/// An endpoint and what it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The endpoint.
+    pub id: WebhookId,
+    /// Whose endpoint it is.
+    pub organisation: OrganisationId,
+    /// Which events it wants.
+    pub events: Patterns,
+    /// Failed attempts in a row.
+    pub failures: i32,
+}
+
 /// Every endpoint of `organisations` and what it wants, oldest first.
 pub fn of_organisations(
     connection: &mut AnyConnection,
     organisations: &[String],
-) -> Result<Vec<(WebhookId, OrganisationId, Patterns)>, StoreError> {
+) -> Result<Vec<Endpoint>, StoreError> {
     let mut found = Vec::new();
     for organisations in organisations.chunks(CHUNK) {
-        let rows: Vec<(String, String, String)> = webhook::table
+        let rows: Vec<(String, String, String, i32)> = webhook::table
             .filter(webhook::organisation_id.eq_any(organisations))
             .order(webhook::id)
-            .select((webhook::id, webhook::organisation_id, webhook::events))
+            .select((webhook::id, webhook::organisation_id, webhook::events, webhook::failures))
             .load(connection)?;
-        for (id, organisation, events) in &rows {
+        for (id, organisation, events, failures) in &rows {
             let door = Door { table: "webhook", id };
-            found.push((door.parse("id", id)?, door.parse("organisation_id", organisation)?, patterns(&door, events)?));
+            found.push(Endpoint {
+                id: door.parse("id", id)?,
+                organisation: door.parse("organisation_id", organisation)?,
+                events: patterns(&door, events)?,
+                failures: *failures,
+            });
         }
     }
     Ok(found)
