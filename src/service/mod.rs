@@ -9,8 +9,11 @@ mod check_ready;
 mod claim_deliveries;
 mod error;
 mod file_incident;
+mod read;
 mod record_attempts;
+mod redeliver;
 mod tell_duties;
+mod verify_ledger;
 
 use std::sync::Arc;
 
@@ -28,7 +31,9 @@ pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
 pub use claim_deliveries::Outgoing;
 pub use error::ServiceError;
+pub use read::{LedgerEntry, LedgerFilter};
 pub use record_attempts::Attempted;
+pub use verify_ledger::{Misfit, Verification};
 
 /// What every verb needs; cheap to clone.
 #[derive(Clone)]

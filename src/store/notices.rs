@@ -302,3 +302,13 @@ pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeF
     };
     rows.into_iter().map(read).collect()
 }
+
+/// The contents of the notices `ids`, for checking them against the ledger. Operators only.
+pub fn contents(
+    connection: &mut AnyConnection,
+    ids: &[&str],
+) -> Result<std::collections::HashMap<String, String>, StoreError> {
+    let rows: Vec<(String, String)> =
+        notice::table.filter(notice::id.eq_any(ids)).select((notice::id, notice::content)).load(connection)?;
+    Ok(rows.into_iter().collect())
+}
