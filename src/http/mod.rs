@@ -2,7 +2,10 @@
 
 mod api;
 mod auth;
+mod duties;
 mod extract;
+mod incidents;
+mod notices;
 mod pages;
 mod problem;
 mod request_id;

@@ -12,6 +12,7 @@ mod file_incident;
 mod read;
 mod record_attempts;
 mod redeliver;
+mod report;
 mod tell_duties;
 mod verify_ledger;
 

@@ -10,7 +10,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{attempt, delivery};
-use crate::domain::delivery::{LEASE, Lane};
+use crate::domain::delivery::Lane;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
@@ -90,12 +90,13 @@ pub(crate) fn insert(connection: &mut AnyConnection, rows: &[NewDeliveryRow<'_>]
     Ok(())
 }
 
-/// Claims up to `limit` due deliveries of a lane until `now` plus the lease; replicas never claim the same ones.
+/// Claims up to `limit` deliveries of a lane that are due at `now`, until `lease_end`; replicas never claim the same ones.
 pub fn claim(
     connection: &mut AnyConnection,
     lane: Lane,
     limit: i64,
     now: OffsetDateTime,
+    lease_end: OffsetDateTime,
 ) -> Result<Vec<Claimed>, StoreError> {
     #[cfg_attr(not(feature = "postgres"), expect(clippy::infallible_destructuring_match, reason = "two databases"))]
     let skip = match connection {
@@ -114,7 +115,7 @@ pub fn claim(
         .bind::<Integer, _>(lane.index())
         .bind::<BigInt, _>(micros(now))
         .bind::<BigInt, _>(limit)
-        .bind::<BigInt, _>(micros(now + LEASE))
+        .bind::<BigInt, _>(micros(lease_end))
         .load(connection)?)
 }
 
