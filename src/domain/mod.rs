@@ -20,3 +20,4 @@ pub mod parse;
 pub mod span;
 pub mod terms;
 pub mod vocabulary;
+pub mod webhook;

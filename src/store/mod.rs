@@ -2,12 +2,14 @@
 //!
 //! Times are BIGINT microseconds since 1970 UTC, ids and JSON are TEXT, in both databases: equality and order then need no zone and no dialect.
 
+pub mod agreements;
 pub(crate) mod batch;
 pub(crate) mod connection;
 mod error;
 mod group;
 pub mod idempotency;
 pub mod ledger;
+pub mod organisations;
 pub(crate) mod row;
 pub(crate) mod schema;
 pub mod webhooks;
