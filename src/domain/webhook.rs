@@ -1,4 +1,4 @@
-//! Webhook endpoints as they are entered and shown. Knows no secret; where addresses may lead is judged by a rule handed in.
+//! Webhook endpoints as they are entered and shown. Makes no secret; where addresses may lead is judged by a rule handed in.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -54,6 +54,33 @@ pub struct Webhook {
     /// When address or events were changed last, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub changed_at: OffsetDateTime,
+}
+
+/// An endpoint with the key that its messages are signed with.
+// Not printable: it may hold a secret.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct ShownWebhook {
+    /// The endpoint.
+    #[serde(flatten)]
+    pub webhook: Webhook,
+    /// The key that verifies `v1a` signatures.
+    pub public_key: String,
+    /// The key of `v1` signatures; only in the answer to the registration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// The answer to a rotation.
+// Not printable: it may hold a secret.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct RotatedSecret {
+    /// The endpoint.
+    pub id: WebhookId,
+    /// The new key of `v1` signatures, shown once.
+    pub secret: String,
+    /// Until when messages are signed with the secret before too, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub previous_valid_until: OffsetDateTime,
 }
 
 impl NewWebhook {
@@ -121,16 +148,23 @@ mod tests {
         let organisation = OrganisationId::from_bytes([1; 16]);
         let body = json!({"url": "https://example.org/hook?a=b", "events": ["notice.*"], "organisation": organisation});
         let read = NewWebhook::parse(&body, &https).unwrap();
-        assert_eq!((read.organisation, read.content.url.as_str()), (Some(organisation), "https://example.org/hook?a=b"));
+        assert_eq!(
+            (read.organisation, read.content.url.as_str()),
+            (Some(organisation), "https://example.org/hook?a=b")
+        );
         assert_eq!(pointers(WebhookContent::parse(&body, &https)), ["/organisation"]);
     }
 
     #[test]
     fn all_faults_come_at_once_and_the_address_is_not_repeated() {
-        let body = json!({"url": "http://example.org/hunter2", "events": ["fire"], "organisation": "agr_1", "secret": 1});
+        let body =
+            json!({"url": "http://example.org/hunter2", "events": ["fire"], "organisation": "agr_1", "secret": 1});
         let faults = NewWebhook::parse(&body, &https).unwrap_err();
         assert_eq!(pointers::<()>(Err(faults.clone())), ["/url", "/events/0", "/organisation", "/secret"]);
         assert!(faults.as_slice().iter().all(|fault| !fault.detail.contains("hunter2")));
-        assert_eq!(pointers(WebhookContent::parse(&json!({"url": "breach desk", "events": []}), &https)), ["/url", "/events"]);
+        assert_eq!(
+            pointers(WebhookContent::parse(&json!({"url": "breach desk", "events": []}), &https)),
+            ["/url", "/events"]
+        );
     }
 }

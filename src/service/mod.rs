@@ -2,9 +2,24 @@
 //!
 //! Every verb takes the actor, whose organisation is the tenant scope; each change is one transaction that holds its ledger entries.
 
+mod agreement_checks;
 mod answer;
+mod bootstrap;
+mod change_agreement;
+mod change_organisation;
+mod change_webhook;
 mod check_ready;
+mod create_agreement;
+mod create_organisation;
+mod create_webhook;
 mod error;
+mod import_agreements;
+mod record;
+mod rotate_webhook;
+mod show_agreements;
+mod show_organisations;
+mod show_webhooks;
+mod test_webhook;
 
 use std::sync::Arc;
 
@@ -19,7 +34,13 @@ use crate::entropy::Entropy;
 use crate::store::Store;
 
 pub use answer::{Answer, Idempotency};
+pub use bootstrap::operator_id;
 pub use error::ServiceError;
+pub use import_agreements::ImportRow;
+pub use show_agreements::AgreementFilter;
+
+/// Says why requests may not go to an address.
+pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;
 
 /// What every verb needs; cheap to clone.
 #[derive(Clone)]
@@ -36,6 +57,8 @@ pub struct Service {
     pub master_key: MasterKey,
     /// Where this service is reached from outside; links in webhooks begin with it.
     pub public_url: Url,
+    /// Judges addresses of endpoints when they are registered.
+    pub check_url: CheckUrl,
     /// Wakes the workers after a commit that gave them work. A lost wake-up costs only delay.
     pub nudge: Arc<Notify>,
 }

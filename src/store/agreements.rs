@@ -8,12 +8,12 @@ use serde_json::Value;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
+use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::organisations::{CHUNK, names};
 use super::row::{Door, micros, text};
 use super::schema::{agreement, agreement_product, agreement_version};
-use super::batch;
 use crate::domain::agreement::{Agreement, AgreementContent, NewAgreement};
 use crate::domain::fault::Faults;
 use crate::domain::id::{AgreementId, OrganisationId};
@@ -69,15 +69,29 @@ struct ProductRow<'a> {
 }
 
 const AGREEMENT: &[&str] = &[
-    "id", "processor_id", "controller_id", "version", "reference", "products", "valid_from", "valid_until", "terms",
-    "created_at", "changed_at",
+    "id",
+    "processor_id",
+    "controller_id",
+    "version",
+    "reference",
+    "products",
+    "valid_from",
+    "valid_until",
+    "terms",
+    "created_at",
+    "changed_at",
 ];
 const VERSION: &[&str] =
     &["agreement_id", "version", "reference", "products", "valid_from", "valid_until", "terms", "created_at"];
 const PRODUCT: &[&str] = &["agreement_id", "product"];
 
 impl VersionRow {
-    fn new(id: &AgreementId, version: i32, content: &AgreementContent, now: OffsetDateTime) -> Result<Self, StoreError> {
+    fn new(
+        id: &AgreementId,
+        version: i32,
+        content: &AgreementContent,
+        now: OffsetDateTime,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             agreement_id: id.to_string(),
             version,
@@ -210,8 +224,7 @@ pub fn list(
     if let Some(after) = &page.after {
         query = query.filter(agreement::id.gt(after.as_str()));
     }
-    let rows =
-        query.order(agreement::id).limit(page.limit + 1).select(AgreementRow::as_select()).load(connection)?;
+    let rows = query.order(agreement::id).limit(page.limit + 1).select(AgreementRow::as_select()).load(connection)?;
     read(connection, rows)
 }
 
@@ -302,10 +315,6 @@ fn day(door: &Door<'_>, column: &'static str, stored: &str) -> Result<Date, Stor
     Date::parse(stored, format_description!("[year]-[month]-[day]")).map_err(|_| door.corrupt(column))
 }
 
-fn product_rows<'a>(
-    id: &'a AgreementId,
-    content: &'a AgreementContent,
-) -> impl Iterator<Item = ProductRow<'a>> {
+fn product_rows<'a>(id: &'a AgreementId, content: &'a AgreementContent) -> impl Iterator<Item = ProductRow<'a>> {
     content.products.iter().map(|product| ProductRow { agreement_id: id.as_str(), product })
 }
-

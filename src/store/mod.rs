@@ -10,6 +10,7 @@ mod group;
 pub mod idempotency;
 pub mod ledger;
 pub mod organisations;
+pub mod outbox;
 pub(crate) mod row;
 pub(crate) mod schema;
 pub mod webhooks;

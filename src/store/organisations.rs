@@ -90,12 +90,10 @@ type Sieve = Box<
 
 fn visible(sight: Sight<'_>) -> Sieve {
     let Sight::Of(tenant) = sight else { return Box::new(diesel::dsl::sql::<diesel::sql_types::Bool>("true")) };
-    let controllers = agreement::table
-        .filter(agreement::processor_id.eq(tenant.to_string()))
-        .select(agreement::controller_id);
-    let processors = agreement::table
-        .filter(agreement::controller_id.eq(tenant.to_string()))
-        .select(agreement::processor_id);
+    let controllers =
+        agreement::table.filter(agreement::processor_id.eq(tenant.to_string())).select(agreement::controller_id);
+    let processors =
+        agreement::table.filter(agreement::controller_id.eq(tenant.to_string())).select(agreement::processor_id);
     Box::new(
         organisation::id
             .eq(tenant.to_string())
@@ -196,11 +194,8 @@ pub fn list(
     if let Some(after) = &page.after {
         query = query.filter(organisation::id.gt(after.clone()));
     }
-    let rows: Vec<OrganisationRow> = query
-        .order(organisation::id)
-        .limit(page.limit + 1)
-        .select(OrganisationRow::as_select())
-        .load(connection)?;
+    let rows: Vec<OrganisationRow> =
+        query.order(organisation::id).limit(page.limit + 1).select(OrganisationRow::as_select()).load(connection)?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
@@ -241,6 +236,18 @@ pub fn roles_of(
         }
     }
     Ok(found)
+}
+
+/// Whether `creator` created the organisation `id`.
+pub fn is_created_by(
+    connection: &mut AnyConnection,
+    id: &OrganisationId,
+    creator: &OrganisationId,
+) -> Result<bool, StoreError> {
+    let created = organisation::table
+        .filter(organisation::id.eq(id.as_str()))
+        .filter(organisation::created_by.eq(creator.as_str()));
+    Ok(diesel::select(diesel::dsl::exists(created)).get_result(connection)?)
 }
 
 /// Whether `processor` may set something up for `controller`: it created it or has an agreement with it.

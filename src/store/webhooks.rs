@@ -227,10 +227,7 @@ pub fn list(
 }
 
 /// Whose endpoints `ids` are; unknown ones are left out.
-pub fn owners(
-    connection: &mut AnyConnection,
-    ids: &BTreeSet<&str>,
-) -> Result<HashMap<String, String>, StoreError> {
+pub fn owners(connection: &mut AnyConnection, ids: &BTreeSet<&str>) -> Result<HashMap<String, String>, StoreError> {
     let ids: Vec<&str> = ids.iter().copied().collect();
     let mut owners = HashMap::new();
     for ids in ids.chunks(CHUNK) {
@@ -251,10 +248,7 @@ fn read(connection: &mut AnyConnection, rows: Vec<WebhookRow>) -> Result<Vec<Web
             let name = names.get(&row.organisation_id).ok_or_else(|| door.corrupt("organisation_id"))?;
             Ok(Webhook {
                 id: door.parse("id", &row.id)?,
-                organisation: Link {
-                    id: door.parse("organisation_id", &row.organisation_id)?,
-                    name: name.clone(),
-                },
+                organisation: Link { id: door.parse("organisation_id", &row.organisation_id)?, name: name.clone() },
                 events: patterns(&door, &row.events)?,
                 created_at: door.instant("created_at", row.created_at)?,
                 changed_at: door.instant("changed_at", row.changed_at)?,

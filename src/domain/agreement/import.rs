@@ -60,7 +60,11 @@ pub fn check_header(columns: &[&str]) -> Result<(), Faults> {
         }
     }
     if !columns.contains(&"terms") && !(columns.contains(&"notify_within") && columns.contains(&"triggers")) {
-        faults.add("/terms", "required", "A column `terms`, or the columns `notify_within` and `triggers`, are required.");
+        faults.add(
+            "/terms",
+            "required",
+            "A column `terms`, or the columns `notify_within` and `triggers`, are required.",
+        );
     }
     faults.finish(Some(()))
 }
@@ -73,7 +77,9 @@ mod tests {
     #[test]
     fn a_header_is_checked_as_a_whole() {
         assert!(check_header(&["controller", " reference", "products", "valid_from", "terms"]).is_ok());
-        assert!(check_header(&["controller", "reference", "products", "valid_from", "notify_within", "triggers"]).is_ok());
+        assert!(
+            check_header(&["controller", "reference", "products", "valid_from", "notify_within", "triggers"]).is_ok()
+        );
         let faults = check_header(&["controller", "colour", "controller", "valid_from", "triggers"]).unwrap_err();
         let found: Vec<_> = faults.as_slice().iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
         let expected = [
