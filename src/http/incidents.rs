@@ -71,9 +71,10 @@ pub(super) async fn report(
         }
         Ok(crate::report::to_json(&report, language)?.to_string().into_bytes())
     });
-    let bytes = made.await.map_err(|_| Problem::unavailable())?.map_err(|error| {
-        Problem::from(ServiceError::Internal(format!("report: {error}")))
-    })?;
+    let bytes = made
+        .await
+        .map_err(|_| Problem::unavailable())?
+        .map_err(|error| Problem::from(ServiceError::Internal(format!("report: {error}"))))?;
     Ok(HttpResponse::Ok()
         .content_type(if pdf { "application/pdf" } else { "application/json" })
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))

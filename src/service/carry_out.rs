@@ -17,9 +17,9 @@ use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::obligation::{AUTHORITY_NOTIFICATION, CONTRACT_NOTICE, Limit};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::span::{IsoDuration, Span};
-use crate::store::deliveries::{self, NewDeliveryRow};
 use crate::store::incidents::{self, NewIncidentRow};
 use crate::store::notices::{self, NewNoticeRow};
+use crate::store::outbox::{self, NewDelivery};
 use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
 use crate::telemetry;
 
@@ -150,8 +150,7 @@ impl Service {
         prepared: &[Prepared<'_>],
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
-        let controllers: Vec<String> =
-            prepared.iter().map(|one| one.told.agreement.controller.to_string()).collect();
+        let controllers: Vec<String> = prepared.iter().map(|one| one.told.agreement.controller.to_string()).collect();
         let endpoints = webhooks::of_organisations(connection, &controllers)?;
         let mut by_owner: std::collections::HashMap<&str, Vec<&webhooks::Endpoint>> = std::collections::HashMap::new();
         for endpoint in endpoints.iter().filter(|endpoint| endpoint.events.want(EventType::NoticeInitial)) {
@@ -161,33 +160,22 @@ impl Service {
         for one in prepared {
             let owned = by_owner.get(one.told.agreement.controller.as_str());
             for endpoint in owned.into_iter().flatten().filter(|endpoint| one.told.goes_to(endpoint)) {
-                rows.push(self.delivery_row(one, endpoint, now));
+                rows.push(self.notice_delivery(one, endpoint, now));
             }
         }
-        Ok(deliveries::insert(connection, &rows)?)
+        Ok(outbox::enqueue(connection, &rows, now)?)
     }
 
-    fn delivery_row<'r>(
-        &self,
-        one: &'r Prepared<'_>,
-        endpoint: &'r webhooks::Endpoint,
-        now: OffsetDateTime,
-    ) -> NewDeliveryRow<'r> {
-        NewDeliveryRow {
-            id: self.id::<crate::domain::id::Delivery>(now).to_string(),
-            r#type: EventType::NoticeInitial.as_str(),
-            notice_id: Some(one.notice.as_str()),
-            duty_id: None,
-            step: None,
-            webhook_id: endpoint.id.as_str(),
-            organisation_id: endpoint.organisation.as_str(),
-            lane: lane_for(endpoint.failures).index(),
-            state: "open",
-            next_at: micros(now),
-            deadline_at: micros(one.deadline),
-            attempts: 0,
-            lease: 0,
-            created_at: micros(now),
+    fn notice_delivery(&self, one: &Prepared<'_>, endpoint: &webhooks::Endpoint, now: OffsetDateTime) -> NewDelivery {
+        NewDelivery {
+            id: self.id(now),
+            event: EventType::NoticeInitial,
+            notice: Some(one.notice.clone()),
+            duty: None,
+            webhook: endpoint.id.clone(),
+            organisation: endpoint.organisation.clone(),
+            lane: lane_for(endpoint.failures),
+            deadline_at: one.deadline,
         }
     }
 }
@@ -195,7 +183,8 @@ impl Service {
 impl Told {
     /// Whether the agreement sends notices to this endpoint: to those it names, or to all where it names none.
     fn goes_to(&self, endpoint: &webhooks::Endpoint) -> bool {
-        let mut named = self.agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
+        let mut named =
+            self.agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
         named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id)
     }
 }
@@ -260,8 +249,10 @@ fn entry(
     incident: &IncidentId,
     now: OffsetDateTime,
 ) -> Result<NewEntry, ServiceError> {
-    let notices: Vec<_> =
-        prepared.iter().map(|one| json!([one.notice, one.told.agreement.controller, one.told.content_sha256])).collect();
+    let notices: Vec<_> = prepared
+        .iter()
+        .map(|one| json!([one.notice, one.told.agreement.controller, one.told.content_sha256]))
+        .collect();
     let content = plan.filing.whole().to_json()?;
     Ok(NewEntry {
         stream: Stream::Incident(incident.clone()),

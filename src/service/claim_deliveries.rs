@@ -193,7 +193,8 @@ impl Service {
 
     /// The secret of the endpoint and, for a while after rotation, the one before.
     fn secrets(&self, target: &Target, now: OffsetDateTime) -> Result<Vec<WebhookSecret>, ServiceError> {
-        let previous = target.previous_valid_until.filter(|until| *until > now).and(target.previous_secret_sealed.as_ref());
+        let previous =
+            target.previous_valid_until.filter(|until| *until > now).and(target.previous_secret_sealed.as_ref());
         let open = |sealed: &String| {
             let opened = self.master_key.open(&secret_context(&target.id), sealed)?;
             Ok(WebhookSecret::parse(&String::from_utf8_lossy(&opened))?)

@@ -120,7 +120,11 @@ fn whose(
     let affected = incidents::some_controllers(connection, &incident.summary.id)?;
     match affected.as_slice() {
         [only] => only.parse().map_err(|_| ServiceError::Internal("an affected controller has no id".into())),
-        _ => Err(refused("?controller", "required", "The incident affects several controllers; name the one to report on.")),
+        _ => Err(refused(
+            "?controller",
+            "required",
+            "The incident affects several controllers; name the one to report on.",
+        )),
     }
 }
 

@@ -16,26 +16,6 @@ use crate::domain::id::{NoticeId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
 
 batch::row! {
-    /// A delivery as it is put into the outbox.
-    NewDeliveryRow in "delivery" {
-        id: String,
-        r#type: &'a str,
-        notice_id: Option<&'a str>,
-        duty_id: Option<&'a str>,
-        step: Option<i32>,
-        webhook_id: &'a str,
-        organisation_id: &'a str,
-        lane: i32,
-        state: &'a str,
-        next_at: i64,
-        deadline_at: i64,
-        attempts: i32,
-        lease: i64,
-        created_at: i64,
-    }
-}
-
-batch::row! {
     /// An attempt as it is opened with the claim.
     NewAttemptRow in "attempt" {
         delivery_id: &'a str,
@@ -82,12 +62,6 @@ pub struct Claimed {
     /// End of the window, microseconds.
     #[diesel(sql_type = BigInt)]
     pub deadline_at: i64,
-}
-
-/// Puts deliveries into the outbox, in one statement.
-pub(crate) fn insert(connection: &mut AnyConnection, rows: &[NewDeliveryRow<'_>]) -> Result<(), StoreError> {
-    batch::insert(connection, rows)?;
-    Ok(())
 }
 
 /// Claims up to `limit` deliveries of a lane that are due at `now`, until `lease_end`; replicas never claim the same ones.

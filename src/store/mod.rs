@@ -2,16 +2,19 @@
 //!
 //! Times are BIGINT microseconds since 1970 UTC, ids and JSON are TEXT, in both databases: equality and order then need no zone and no dialect.
 
+pub mod agreements;
 pub(crate) mod batch;
 pub(crate) mod connection;
-mod error;
-mod group;
 pub mod deliveries;
 pub mod duties;
+mod error;
+mod group;
 pub mod idempotency;
 pub mod incidents;
 pub mod ledger;
 pub mod notices;
+pub mod organisations;
+pub mod outbox;
 pub mod parties;
 pub(crate) mod row;
 pub(crate) mod schema;

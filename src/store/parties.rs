@@ -117,7 +117,13 @@ fn read(
             parsed
         }
     };
-    Ok(InForce { version, controller: door.parse("controller_id", &controller)?, reference, terms, id: door.parse("id", &id)? })
+    Ok(InForce {
+        version,
+        controller: door.parse("controller_id", &controller)?,
+        reference,
+        terms,
+        id: door.parse("id", &id)?,
+    })
 }
 
 /// The names of organisations by id.
