@@ -22,7 +22,7 @@ use crate::http::Api;
 use crate::identity::{BuiltinIssuer, IssuerError};
 use crate::outbound::{Outbound, OutboundError};
 use crate::report::ReportError;
-use crate::service::Service;
+use crate::service::{Service, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::{Metrics, MetricsError};
 
@@ -63,6 +63,9 @@ pub enum AppError {
     /// The server broke off.
     #[error("the server broke off: {0}")]
     Server(std::io::Error),
+    /// The operator's organisation cannot be made.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,8 +97,9 @@ impl App {
     pub async fn build(config: &Config, clock: Clock, entropy: Entropy) -> Result<Self, AppError> {
         let (socket, address) = server::bind(config.server.listen)?;
         let outbound = parts::outbound(&config.outbound)?;
-        let service = parts::service(config, address, clock, entropy)?;
+        let service = parts::service(config, address, &outbound, clock, entropy)?;
         upkeep::follow_database_time(&service, None).await?;
+        service.ensure_operator().await?;
         let issuer = parts::issuer(config, service.signing_key.clone());
         let verifier = parts::verifier(config, &issuer, &outbound)?;
         let metrics = Metrics::install()?;

@@ -29,6 +29,7 @@ const KEY_SET_LIMIT: usize = 256 * 1024;
 pub(super) fn service(
     config: &Config,
     address: SocketAddr,
+    outbound: &Outbound,
     clock: Clock,
     entropy: Entropy,
 ) -> Result<Service, AppError> {
@@ -36,7 +37,9 @@ pub(super) fn service(
     let master_key = master_key(&config.master_key, &entropy)?;
     let store = Store::open(config.database.url.expose(), config.database.connections.get())?;
     let public_url = public_url(&config.server, address);
-    Ok(Service { store, clock, entropy, signing_key, master_key, public_url, nudge: Arc::default() })
+    let guard = outbound.clone();
+    let check_url = Arc::new(move |url: &Url| guard.check_url(url).map_err(|fault| fault.to_string()));
+    Ok(Service { store, clock, entropy, signing_key, master_key, public_url, check_url, nudge: Arc::default() })
 }
 
 /// The key that signs receipts, webhooks and the tokens of the built-in issuer; made on first use.

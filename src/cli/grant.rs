@@ -11,6 +11,7 @@ use crate::domain::id::OrganisationId;
 use crate::domain::span::IsoDuration;
 use crate::entropy::Entropy;
 use crate::identity::Grant;
+use crate::service::operator_id;
 
 /// For whom a token is, and what it permits.
 #[derive(Debug, Args)]
@@ -44,7 +45,9 @@ fn organisation(text: &str) -> Result<OrganisationId, String> {
 
 fn duration(text: &str) -> Result<time::Duration, String> {
     let parsed: Result<IsoDuration, _> = text.parse();
-    parsed.map(|duration| duration.length()).map_err(|_| "expected an ISO 8601 duration such as PT1H or P30D".to_owned())
+    parsed
+        .map(|duration| duration.length())
+        .map_err(|_| "expected an ISO 8601 duration such as PT1H or P30D".to_owned())
 }
 
 fn scopes(text: &str) -> Result<Scopes, String> {
@@ -71,7 +74,7 @@ pub(super) fn print_token(config: &Config, wanted: &TokenArguments) -> Result<()
     let issuer = app::issuer(config, app::signing_key(config, &entropy)?);
     let grant = Grant {
         subject: wanted.subject.clone(),
-        organisation: wanted.org.as_ref().map_or_else(String::new, ToString::to_string),
+        organisation: wanted.org.clone().unwrap_or_else(operator_id).to_string(),
         scopes: wanted.scope.as_ref().map_or_else(|| vec!["admin".to_owned()], |scopes| scopes.0.clone()),
         name: wanted.name.clone(),
         token_id: Some(hex::encode(entropy.id_bytes(now))),

@@ -1,17 +1,21 @@
-//! Agreements as they are entered: one by one, as import rows and as terms files. Stores nothing.
+//! Agreements as they are entered (one by one, as import rows, as terms files) and shown. Stores nothing.
 
+mod import;
 mod rows;
 
 use serde::Serialize;
 use serde_json::Value;
-use time::Date;
+use time::{Date, OffsetDateTime};
 
 use super::{
     fault::Faults,
-    id::OrganisationId,
+    id::{AgreementId, OrganisationId},
+    organisation::Link,
     parse::{Object, Place},
     terms::Terms,
 };
+
+pub use import::{Imported, RowOutcome, RowResult, check_header};
 
 /// An agreement to be created: the controller and what was agreed with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +42,37 @@ pub struct AgreementContent {
     pub valid_until: Option<Date>,
     /// The terms about telling the controller.
     pub terms: Terms,
+}
+
+/// One version of an agreement as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Agreement {
+    /// Its id.
+    pub id: AgreementId,
+    /// Counts from 1.
+    pub version: i32,
+    /// Who works for the controller.
+    pub processor: Link,
+    /// Whom the processor works for.
+    pub controller: Link,
+    /// The parties' own name for it.
+    pub reference: String,
+    /// The products it covers.
+    pub products: Vec<String>,
+    /// The first day it holds.
+    #[serde(with = "day::iso")]
+    pub valid_from: Date,
+    /// The last day it holds; none while open-ended.
+    #[serde(with = "day::iso::option")]
+    pub valid_until: Option<Date>,
+    /// The terms about telling the controller.
+    pub terms: Terms,
+    /// When the first version was written, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When this version was written, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub changed_at: OffsetDateTime,
 }
 
 /// A terms file: terms with or without the rest of an agreement.
@@ -98,7 +133,7 @@ impl AgreementContent {
     }
 
     fn members(object: &mut Object<'_>, faults: &mut Faults) -> Option<Self> {
-        let reference = object.required("reference", faults, |place, faults| place.text(200, faults));
+        let reference = object.required("reference", faults, |place, faults| place.text(100, faults));
         let products = object.required("products", faults, products);
         let valid_from = object.required("valid_from", faults, Place::day);
         let valid_until = object.optional("valid_until", faults, Place::day);
@@ -119,7 +154,7 @@ impl TermsFile {
     pub fn parse(file: &Value) -> Result<Self, Faults> {
         read(file, |object, faults| {
             let controller = object.optional("controller", faults, Place::parsed);
-            let reference = object.optional("reference", faults, |place, faults| place.text(200, faults));
+            let reference = object.optional("reference", faults, |place, faults| place.text(100, faults));
             let products = object.optional("products", faults, products);
             let valid_from = object.optional("valid_from", faults, Place::day);
             let valid_until = object.optional("valid_until", faults, Place::day);
@@ -158,14 +193,14 @@ fn products(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<String>> {
     Some(place.filled_set(faults, product)?.into_iter().collect())
 }
 
-/// Reads the name of a product, at most 100 characters; `;` separates names in import rows and so cannot be in one.
+/// Reads the processor's short name of a product, at most 64 characters.
 pub(super) fn product(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
-    let text = place.text(100, faults)?;
-    if text.contains(';') {
-        faults.add(&place.pointer, "product", "The name of a product cannot contain `;`.");
-        return None;
+    let text = place.text(64, faults)?;
+    if text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-')) {
+        return Some(text);
     }
-    Some(text)
+    faults.add(&place.pointer, "product", "Expected lower-case letters, digits, full stops, underscores and hyphens.");
+    None
 }
 
 #[cfg(test)]

@@ -22,3 +22,4 @@ pub mod parse;
 pub mod span;
 pub mod terms;
 pub mod vocabulary;
+pub mod webhook;

@@ -1,14 +1,16 @@
-//! Organisations as they are entered: legal persons with roles, a seat and contacts. Stores nothing.
+//! Organisations as they are entered and shown: legal persons with roles, a seat and contacts. Stores nothing.
 
 mod places;
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::{
     fault::Faults,
+    id::OrganisationId,
     parse::{Object, Place},
     vocabulary::OrganisationRole,
 };
@@ -31,8 +33,42 @@ pub struct NewOrganisation {
     pub contacts: Vec<Contact>,
 }
 
-/// A contact point, Art. 33(3)(b) GDPR; has an e-mail address or a telephone number or both.
+/// An organisation as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Organisation {
+    /// Its id.
+    pub id: OrganisationId,
+    /// The legal name.
+    pub name: String,
+    /// Empty for the operator's own organisation.
+    pub roles: BTreeSet<OrganisationRole>,
+    /// The seat, ISO 3166-1 alpha-2.
+    pub country: String,
+    /// The part of the country, ISO 3166-2.
+    pub region: Option<String>,
+    /// Whom to reach.
+    pub contacts: Vec<Contact>,
+    /// Counts from 1.
+    pub version: i32,
+    /// When it was created, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it was changed last, UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub changed_at: OffsetDateTime,
+}
+
+/// An organisation by id and name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// Its id.
+    pub id: OrganisationId,
+    /// The legal name.
+    pub name: String,
+}
+
+/// A contact point, Art. 33(3)(b) GDPR; has an e-mail address or a telephone number or both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     /// What the contact is, in lower snake case, such as `dpo`.
     pub role: String,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
@@ -160,7 +160,12 @@ impl Query {
 
 /// 201 with the body, place and version of what was created.
 pub(crate) fn created(answer: Answer) -> HttpResponse {
-    let mut response = HttpResponse::Created();
+    answered(StatusCode::CREATED, answer)
+}
+
+/// The answer of a verb, given now or before.
+pub(crate) fn answered(status: StatusCode, answer: Answer) -> HttpResponse {
+    let mut response = HttpResponse::build(status);
     response.content_type("application/json");
     if let Some(location) = answer.location {
         response.insert_header((header::LOCATION, location));

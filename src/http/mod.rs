@@ -1,13 +1,20 @@
 //! The only room that knows actix. Parses at the door, asks a verb of the service, and writes its answer.
 
+mod agreements;
 mod api;
 mod auth;
+mod duties;
 mod extract;
+mod import;
+mod incidents;
+mod notices;
+mod organisations;
 mod pages;
 mod problem;
 mod request_id;
 mod routes;
 mod system;
+mod webhooks;
 
 pub use api::{Api, Limits};
 pub use request_id::track;

@@ -167,6 +167,13 @@ impl From<ServiceError> for Problem {
                 counted(&faults),
             )
             .with("errors", json!(faults)),
+            ServiceError::RowsRefused { rows, results } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "content",
+                "The content is refused; nothing was stored",
+                format!("Rows with faults: {} of {rows}.", results.len()),
+            )
+            .with("results", json!(results)),
             ServiceError::NotFound => Self::not_found(),
             ServiceError::Forbidden(detail) => Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail),
             ServiceError::Conflict { code, detail } => {

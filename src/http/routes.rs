@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
-use super::system;
+use super::{agreements, duties, import, incidents, notices, organisations, system, webhooks};
 
 /// One operation of the interface.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,34 @@ macro_rules! routes {
 }
 
 routes! {
+    POST "/v1/incidents" => incidents::file;
+    GET "/v1/incidents" => incidents::list;
+    GET "/v1/incidents/{id}" => incidents::show;
+    GET "/v1/incidents/{id}/report" => incidents::report;
+    GET "/v1/notices" => notices::list;
+    GET "/v1/notices/{id}" => notices::show;
+    GET "/v1/notices/{id}/content" => notices::content;
+    POST "/v1/notices/{id}/acknowledgement" => notices::acknowledge;
+    GET "/v1/notices/{id}/deliveries" => notices::deliveries;
+    POST "/v1/notices/{id}/redeliver" => notices::redeliver;
+    GET "/v1/duties" => duties::board;
+    GET "/v1/audit" => duties::audit;
+    POST "/v1/organisations" => organisations::create;
+    GET "/v1/organisations" => organisations::list;
+    GET "/v1/organisations/{id}" => organisations::show;
+    PUT "/v1/organisations/{id}" => organisations::change;
+    POST "/v1/agreements" => agreements::create;
+    GET "/v1/agreements" => agreements::list;
+    POST "/v1/agreements/import" => import::import;
+    GET "/v1/agreements/{id}" => agreements::show;
+    PUT "/v1/agreements/{id}" => agreements::change;
+    GET "/v1/agreements/{id}/versions" => agreements::versions;
+    POST "/v1/webhooks" => webhooks::create;
+    GET "/v1/webhooks" => webhooks::list;
+    GET "/v1/webhooks/{id}" => webhooks::show;
+    PUT "/v1/webhooks/{id}" => webhooks::change;
+    POST "/v1/webhooks/{id}/rotate" => webhooks::rotate;
+    POST "/v1/webhooks/{id}/test" => webhooks::test;
     GET "/healthz" => system::healthz;
     GET "/readyz" => system::readyz;
     GET "/metrics" => system::metrics;

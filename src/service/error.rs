@@ -1,6 +1,7 @@
 //! Why a verb did not happen, told apart by what the caller can do about it. The web room maps each once.
 
 use crate::crypto::CryptoError;
+use crate::domain::agreement::RowResult;
 use crate::domain::fault::Faults;
 use crate::store::StoreError;
 
@@ -10,6 +11,14 @@ pub enum ServiceError {
     /// What was sent is wrong; every fault is named.
     #[error("the content is refused")]
     Refused(Faults),
+    /// All rows of an import are refused because of some.
+    #[error("{} of {rows} rows are refused", results.len())]
+    RowsRefused {
+        /// How many rows were sent.
+        rows: usize,
+        /// The rows that have faults.
+        results: Vec<RowResult>,
+    },
     /// There is no such thing in the caller's scope.
     #[error("not found")]
     NotFound,

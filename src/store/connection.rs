@@ -92,6 +92,8 @@ fn open_sqlite(path: &std::path::Path) -> Result<SqliteConnection, diesel::Conne
     ] {
         connection.batch_execute(pragma).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     }
+    super::organisations::register_functions(&mut connection)
+        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 

@@ -2,16 +2,25 @@
 //!
 //! Times are BIGINT microseconds since 1970 UTC, ids and JSON are TEXT, in both databases: equality and order then need no zone and no dialect.
 
+pub mod agreements;
 mod backup;
 pub(crate) mod batch;
 pub(crate) mod connection;
+pub mod deliveries;
+pub mod duties;
 mod error;
 mod group;
 pub mod idempotency;
+pub mod incidents;
 pub mod ledger;
+pub mod notices;
+pub mod organisations;
+pub mod outbox;
+pub mod parties;
 pub(crate) mod row;
 pub(crate) mod schema;
 mod server_time;
+pub mod webhooks;
 
 use std::time::Duration;
 
@@ -22,6 +31,7 @@ use group::Writer;
 pub use backup::backup;
 pub use connection::AnyConnection;
 pub use error::StoreError;
+pub(crate) use row::micros;
 
 /// The database, shared by all of the program.
 #[derive(Debug, Clone)]
@@ -46,7 +56,9 @@ impl Store {
             Some(started.map_err(|error| StoreError::Unavailable(error.to_string()))?)
         } else {
             if connection::needs_migration(&mut connection)? {
-                return Err(StoreError::Migration("the database is behind this program; run `art33 migrate` first".into()));
+                return Err(StoreError::Migration(
+                    "the database is behind this program; run `art33 migrate` first".into(),
+                ));
             }
             None
         };
@@ -68,7 +80,10 @@ impl Store {
     }
 
     /// Runs `work`, which only reads, in one transaction (one consistent view) off the async threads.
-    pub async fn read<T, E>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + From<diesel::result::Error> + Send + 'static,

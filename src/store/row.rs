@@ -10,6 +10,11 @@ pub(crate) fn micros(instant: OffsetDateTime) -> i64 {
     i64::try_from(instant.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
 }
 
+/// The JSON text that a list or document has in the database.
+pub(crate) fn text(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unwritable(error.to_string()))
+}
+
 /// Names the row that is being read, for errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Door<'a> {
@@ -26,7 +31,11 @@ impl Door<'_> {
         text.parse().map_err(|_| self.corrupt(column))
     }
 
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str, text: &str) -> Result<T, StoreError> {
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &'static str,
+        text: &str,
+    ) -> Result<T, StoreError> {
         serde_json::from_str(text).map_err(|_| self.corrupt(column))
     }
 

@@ -132,9 +132,10 @@ async fn known_ids(world: &World) -> Vec<String> {
 
 /// How many entries the ledger has, counted where nobody's view is narrowed.
 async fn entries(app: &TestApp) -> usize {
-    let all = app.service().store.read::<_, art33::store::StoreError>(|connection| {
-        art33::store::ledger::walk(connection, ("", 0), 100_000)
-    });
+    let all = app
+        .service()
+        .store
+        .read::<_, art33::store::StoreError>(|connection| art33::store::ledger::walk(connection, ("", 0), 100_000));
     all.await.unwrap().len()
 }
 

@@ -132,7 +132,8 @@ fn the_judge_refuses_what_is_not_described() {
         assert!(!SPEC.schema_faults(&link, &bad).is_empty(), "{bad}");
     }
     let problem = json!({"$ref": "#/components/schemas/Problem"});
-    let mut unknown = json!({"type": "urn:art33:problem:not-found", "title": "", "status": 404, "detail": "", "instance": ""});
+    let mut unknown =
+        json!({"type": "urn:art33:problem:not-found", "title": "", "status": 404, "detail": "", "instance": ""});
     assert_eq!(SPEC.schema_faults(&problem, &unknown), [""; 0]);
     unknown["reason"] = json!("not described");
     assert!(!SPEC.schema_faults(&problem, &unknown).is_empty());

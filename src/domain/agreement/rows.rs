@@ -12,6 +12,11 @@ const TERMS: &[&str] =
 /// Single terms that hold a list.
 const TERM_LISTS: &[&str] = &["triggers", "required_content", "data_location"];
 
+/// Whether an import row may have a column of this name.
+pub(super) fn is_column(column: &str) -> bool {
+    matches!(column, "products" | "terms") || [TEXTS, TERMS, TERM_LISTS].iter().any(|names| names.contains(&column))
+}
+
 /// The JSON body that a row stands for.
 pub(super) fn body(columns: &[&str], cells: &[&str]) -> Result<Value, Faults> {
     let mut faults = Faults::default();
@@ -42,7 +47,7 @@ pub(super) fn body(columns: &[&str], cells: &[&str]) -> Result<Value, Faults> {
 fn value(column: &str, cell: &str, faults: &mut Faults) -> Option<Value> {
     let known = TEXTS.contains(&column) || TERMS.contains(&column);
     let list = column == "products" || TERM_LISTS.contains(&column);
-    if !known && !list && column != "terms" {
+    if !is_column(column) {
         faults.add(format!("/{column}"), "unknown_member", "This column is not known here.");
         return None;
     }

@@ -54,9 +54,8 @@ impl Receiver {
         let otherwise = Mutex::new(Reply::Status(204));
         let script = Arc::new(Script { next: Mutex::default(), otherwise, outgoing });
         let shared = web::Data::from(Arc::clone(&script));
-        let server = HttpServer::new(move || {
-            App::new().app_data(web::Data::clone(&shared)).default_service(web::to(receive))
-        });
+        let server =
+            HttpServer::new(move || App::new().app_data(web::Data::clone(&shared)).default_service(web::to(receive)));
         let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
         let address = server.addrs()[0];
         let server = server.run();

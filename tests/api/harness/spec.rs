@@ -83,7 +83,8 @@ impl Spec {
     /// The operation that a request goes to; plain segments win over parameters.
     pub(crate) fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
         let path = path.split('?').next().unwrap_or_default();
-        let fitting = self.operations.iter().filter(|operation| operation.method == method && fits(&operation.path, path));
+        let fitting =
+            self.operations.iter().filter(|operation| operation.method == method && fits(&operation.path, path));
         fitting.min_by_key(|operation| operation.path.matches('{').count())
     }
 

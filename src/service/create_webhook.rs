@@ -1,0 +1,118 @@
+//! A new endpoint. What has not reached its organisation yet is told to it too, so that nothing is lost by coming late.
+
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use super::record::{Deed, digest};
+use super::{Answer, Idempotency, Service, ServiceError};
+use crate::crypto::WebhookSecret;
+use crate::domain::actor::Actor;
+use crate::domain::event::{EventType, Patterns};
+use crate::domain::id::{OrganisationId, WebhookId};
+use crate::domain::webhook::{NewWebhook, WebhookContent};
+use crate::store::outbox::{self, NewDelivery};
+use crate::store::{AnyConnection, agreements, ledger, organisations, webhooks};
+
+/// How long a notice is tried densely at an endpoint that came late.
+const LATE_WINDOW: Duration = Duration::DAY;
+
+impl Service {
+    /// Registers an endpoint and answers it with its secret, which is shown here once.
+    pub async fn create_webhook(
+        &self,
+        actor: Actor,
+        new: NewWebhook,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Answer, ServiceError> {
+        let (service, now) = (self.clone(), self.clock.now());
+        let work = move |connection: &mut AnyConnection| {
+            service.once(connection, &actor, idempotency.as_ref(), now, |connection| {
+                service.register(connection, &actor, &new, now)
+            })
+        };
+        let answer = self.store.write(work).await?;
+        self.nudge.notify_one();
+        Ok(answer)
+    }
+
+    fn register(
+        &self,
+        connection: &mut AnyConnection,
+        actor: &Actor,
+        new: &NewWebhook,
+        now: OffsetDateTime,
+    ) -> Result<Answer, ServiceError> {
+        let owner = owner(connection, actor, new)?;
+        let id: WebhookId = self.id(now);
+        let secret = WebhookSecret::generate(&self.entropy);
+        let sealed = self.seal_secret(&id, &secret);
+        webhooks::insert(connection, &id, &owner, &actor.organisation, &new.content, &sealed, now)?;
+        let told = self.tell_what_is_open(connection, &owner, &id, &new.content.events, now)?;
+        let mut facts = facts(&new.content)?;
+        facts["notices_enqueued"] = told.into();
+        let deed = Deed { actor, owner: &owner, at: now };
+        ledger::append(connection, &[deed.entry("webhook.created", id.as_str(), None, facts)])?;
+        let created = webhooks::find(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+        let version = created.version;
+        let shown = self.shown(created, Some(secret.to_text()));
+        Ok(Answer::of(&shown)?.at(format!("/v1/webhooks/{id}")).version(version))
+    }
+
+    /// The secret as it is stored.
+    pub(super) fn seal_secret(&self, id: &WebhookId, secret: &WebhookSecret) -> String {
+        self.master_key.seal(&self.entropy, &webhooks::secret_context(id), secret.as_bytes())
+    }
+
+    /// Enqueues the notices that have not reached `owner`, if the endpoint wants them; answers how many.
+    pub(super) fn tell_what_is_open(
+        &self,
+        connection: &mut AnyConnection,
+        owner: &OrganisationId,
+        webhook: &WebhookId,
+        events: &Patterns,
+        now: OffsetDateTime,
+    ) -> Result<usize, ServiceError> {
+        let event = EventType::NoticeInitial;
+        if !events.want(event) {
+            return Ok(0);
+        }
+        // A filing that is being written either sees this endpoint or is seen here: both move the processor's edition.
+        for processor in agreements::processors_of(connection, owner)? {
+            organisations::raise_edition(connection, &processor)?;
+        }
+        let notices = outbox::notices_to_tell(connection, owner, webhook)?;
+        let delivery = |notice| NewDelivery {
+            id: self.id(now),
+            event,
+            notice: Some(notice),
+            webhook: webhook.clone(),
+            organisation: owner.clone(),
+            duty: None,
+            lane: crate::domain::delivery::Lane::First,
+            deadline_at: now + LATE_WINDOW,
+        };
+        let deliveries: Vec<_> = notices.into_iter().map(delivery).collect();
+        outbox::enqueue(connection, &deliveries, now)?;
+        Ok(deliveries.len())
+    }
+}
+
+/// What the ledger records of an endpoint; the address may hold a secret and is digested.
+pub(super) fn facts(content: &WebhookContent) -> Result<serde_json::Value, ServiceError> {
+    Ok(json!({"url_sha256": digest(&content.url.as_str())?, "events": content.events}))
+}
+
+/// Whose endpoint it becomes: the caller's, or that of a controller that the caller works for.
+fn owner(connection: &mut AnyConnection, actor: &Actor, new: &NewWebhook) -> Result<OrganisationId, ServiceError> {
+    let own = &actor.organisation;
+    match new.organisation.as_ref().filter(|organisation| *organisation != own) {
+        None if organisations::find(connection, own)?.is_some() => Ok(own.clone()),
+        None => Err(ServiceError::Forbidden("Your organisation is not known here.")),
+        Some(other) if organisations::serves(connection, own, other)? => Ok(other.clone()),
+        Some(_) => Err(super::error::refused(
+            "/organisation",
+            "unknown_organisation",
+            "There is no such organisation that you have an agreement with or have created.",
+        )),
+    }
+}

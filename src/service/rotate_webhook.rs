@@ -1,0 +1,34 @@
+//! A new secret for an endpoint. The old one goes on signing for a day, so that the receiver can change over without a gap.
+
+use serde_json::json;
+use time::Duration;
+
+use super::record::Deed;
+use super::{Service, ServiceError};
+use crate::crypto::WebhookSecret;
+use crate::domain::actor::Actor;
+use crate::domain::id::WebhookId;
+use crate::domain::webhook::RotatedSecret;
+use crate::store::{AnyConnection, ledger, webhooks};
+
+/// How long the secret before is good.
+const OVERLAP: Duration = Duration::DAY;
+
+impl Service {
+    /// Makes a new secret and answers it; it is shown here once.
+    pub async fn rotate_webhook(&self, actor: Actor, id: WebhookId) -> Result<RotatedSecret, ServiceError> {
+        let (service, now) = (self.clone(), self.clock.now());
+        let work = move |connection: &mut AnyConnection| {
+            let found = webhooks::find(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+            let owner = found.organisation.id;
+            let secret = WebhookSecret::generate(&service.entropy);
+            let previous_valid_until = now + OVERLAP;
+            webhooks::rotate(connection, &id, &service.seal_secret(&id, &secret), previous_valid_until)?;
+            let facts = json!({"overlap_seconds": OVERLAP.whole_seconds()});
+            let deed = Deed { actor: &actor, owner: &owner, at: now };
+            ledger::append(connection, &[deed.entry("webhook.secret_rotated", id.as_str(), None, facts)])?;
+            Ok::<_, ServiceError>(RotatedSecret { id, secret: secret.to_text(), previous_valid_until })
+        };
+        self.store.write(work).await
+    }
+}
