@@ -26,7 +26,7 @@ use crate::service::{Service, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::{Metrics, MetricsError};
 
-pub(crate) use parts::{issuer, signing_key};
+pub(crate) use parts::{issuer, open, signing_key};
 
 /// The whole service, built and bound but not yet serving.
 pub struct App {
@@ -97,7 +97,7 @@ impl App {
     pub async fn build(config: &Config, clock: Clock, entropy: Entropy) -> Result<Self, AppError> {
         let (socket, address) = server::bind(config.server.listen)?;
         let outbound = parts::outbound(&config.outbound)?;
-        let service = parts::service(config, address, &outbound, clock, entropy)?;
+        let service = parts::service(config, address, clock, entropy, &outbound)?;
         upkeep::follow_database_time(&service, None).await?;
         service.ensure_operator().await?;
         let issuer = parts::issuer(config, service.signing_key.clone());

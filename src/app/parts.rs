@@ -15,7 +15,7 @@ use crate::http::Limits;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::report::PdfRenderer;
-use crate::service::Service;
+use crate::service::{CheckUrl, Service};
 use crate::store::Store;
 
 /// What tokens of the built-in issuer carry as `iss`. No address: it must not change when the service moves.
@@ -29,17 +29,23 @@ const KEY_SET_LIMIT: usize = 256 * 1024;
 pub(super) fn service(
     config: &Config,
     address: SocketAddr,
-    outbound: &Outbound,
     clock: Clock,
     entropy: Entropy,
+    outbound: &Outbound,
 ) -> Result<Service, AppError> {
     let signing_key = signing_key(config, &entropy)?;
     let master_key = master_key(&config.master_key, &entropy)?;
     let store = Store::open(config.database.url.expose(), config.database.connections.get())?;
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
-    let check_url = Arc::new(move |url: &Url| guard.check_url(url).map_err(|fault| fault.to_string()));
+    let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
     Ok(Service { store, clock, entropy, signing_key, master_key, public_url, check_url, nudge: Arc::default() })
+}
+
+/// The use cases without a server, for commands that work on the database themselves.
+pub(crate) fn open(config: &Config) -> Result<Service, AppError> {
+    let outbound = outbound(&config.outbound)?;
+    service(config, config.server.listen, Clock::system(), Entropy::system(), &outbound)
 }
 
 /// The key that signs receipts, webhooks and the tokens of the built-in issuer; made on first use.

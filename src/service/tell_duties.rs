@@ -11,7 +11,7 @@ use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
+use crate::store::{AnyConnection, duties, ledger, webhooks};
 
 /// How many clocks are looked at in one transaction.
 const BATCH: i64 = 500;
