@@ -3,6 +3,7 @@
 use time::Duration;
 
 use super::counting::CountingRule;
+use super::vocabulary::IncidentKind;
 
 /// One of the two parties of an agreement, or the authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Obligation {
     pub rule: CountingRule,
     /// The article that it rests on.
     pub legal_basis: &'static str,
+    /// The kinds of incident that it follows from; empty for whatever the agreement says.
+    pub kinds: &'static [IncidentKind],
 }
 
 /// The processor tells the controller, within the limit of their agreement.
@@ -61,6 +64,7 @@ pub const CONTRACT_NOTICE: Obligation = Obligation {
     limit: Limit::Agreement,
     rule: CountingRule::NaturalHours,
     legal_basis: "Art. 33(2) GDPR",
+    kinds: &[],
 };
 
 /// The controller notifies its supervisory authority.
@@ -72,12 +76,19 @@ pub const AUTHORITY_NOTIFICATION: Obligation = Obligation {
     limit: Limit::Law(Duration::hours(72)),
     rule: CountingRule::EuHours,
     legal_basis: "Art. 33(1) GDPR",
+    // A disruption or a breach of contract is no personal data breach; a suspicion is treated with care.
+    kinds: &[IncidentKind::PersonalDataBreach, IncidentKind::SuspectedBreach, IncidentKind::SubprocessorBreach],
 };
 
 /// Every obligation.
 pub const CATALOGUE: &[Obligation] = &[CONTRACT_NOTICE, AUTHORITY_NOTIFICATION];
 
 impl Obligation {
+    /// Whether an incident of this kind brings the obligation about.
+    pub fn follows_from(&self, kind: IncidentKind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
     /// The obligation of a code.
     pub fn from_code(code: &str) -> Option<&'static Self> {
         CATALOGUE.iter().find(|obligation| obligation.code == code)

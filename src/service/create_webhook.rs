@@ -4,14 +4,16 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::record::{Deed, digest};
+use super::record_attempts::lane_for;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
-use crate::domain::event::{EventType, Patterns};
-use crate::domain::id::{OrganisationId, WebhookId};
+use crate::domain::event::EventType;
+use crate::domain::id::{Delivery, NoticeId, OrganisationId, WebhookId};
 use crate::domain::webhook::{NewWebhook, WebhookContent};
-use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, agreements, ledger, organisations, webhooks};
+use crate::store::deliveries::{self, NewDeliveryRow};
+use crate::store::webhooks::Endpoint;
+use crate::store::{AnyConnection, agreements, ledger, micros, organisations, webhooks};
 
 /// How long a notice is tried densely at an endpoint that came late.
 const LATE_WINDOW: Duration = Duration::DAY;
@@ -31,7 +33,7 @@ impl Service {
             })
         };
         let answer = self.store.write(work).await?;
-        self.nudge.notify_one();
+        self.nudge.notify_waiters();
         Ok(answer)
     }
 
@@ -47,7 +49,7 @@ impl Service {
         let secret = WebhookSecret::generate(&self.entropy);
         let sealed = self.seal_secret(&id, &secret);
         webhooks::insert(connection, &id, &owner, &actor.organisation, &new.content, &sealed, now)?;
-        let told = self.tell_what_is_open(connection, &owner, &id, &new.content.events, now)?;
+        let told = self.tell_what_is_open(connection, &id, &owner, now)?;
         let mut facts = facts(&new.content)?;
         facts["notices_enqueued"] = told.into();
         let deed = Deed { actor, owner: &owner, at: now };
@@ -63,35 +65,55 @@ impl Service {
         self.master_key.seal(&self.entropy, &webhooks::secret_context(id), secret.as_bytes())
     }
 
-    /// Enqueues the notices that have not reached `owner`, if the endpoint wants them; answers how many.
+    /// Enqueues the notices that have not reached `owner`, if the endpoint wants and may hear them; answers how many.
     pub(super) fn tell_what_is_open(
         &self,
         connection: &mut AnyConnection,
-        owner: &OrganisationId,
         webhook: &WebhookId,
-        events: &Patterns,
+        owner: &OrganisationId,
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
         let event = EventType::NoticeInitial;
-        if !events.want(event) {
-            return Ok(0);
-        }
-        // A filing that is being written either sees this endpoint or is seen here: both move the processor's edition.
+        let endpoint = webhooks::endpoint(connection, owner, webhook)?.filter(|endpoint| endpoint.events.want(event));
+        let Some(endpoint) = endpoint else { return Ok(0) };
+        // A filing that is being written either sees this endpoint or is seen here: both take the processor's edition.
         for processor in agreements::processors_of(connection, owner)? {
-            organisations::raise_edition(connection, &processor)?;
+            if endpoint.hears(&processor) {
+                organisations::raise_edition(connection, &processor)?;
+            }
         }
-        let notices = outbox::notices_to_tell(connection, owner, webhook)?;
-        let delivery = |notice| NewDelivery {
-            id: self.id(now),
-            event,
-            notice: Some(notice),
-            webhook: webhook.clone(),
-            organisation: owner.clone(),
-            deadline_at: now + LATE_WINDOW,
-        };
-        let deliveries: Vec<_> = notices.into_iter().map(delivery).collect();
-        outbox::enqueue(connection, &deliveries, now)?;
-        Ok(deliveries.len())
+        let notices = webhooks::notices_to_tell(connection, &endpoint)?;
+        let row = |notice| self.delivery_to(&endpoint, event, Some(notice), LATE_WINDOW, now);
+        let rows: Vec<_> = notices.iter().map(row).collect();
+        deliveries::insert(connection, &rows)?;
+        Ok(rows.len())
+    }
+
+    /// A message to one endpoint, due at once and tried densely for `window`.
+    pub(super) fn delivery_to<'r>(
+        &self,
+        endpoint: &'r Endpoint,
+        event: EventType,
+        notice: Option<&'r NoticeId>,
+        window: Duration,
+        now: OffsetDateTime,
+    ) -> NewDeliveryRow<'r> {
+        NewDeliveryRow {
+            id: self.id::<Delivery>(now).to_string(),
+            r#type: event.as_str(),
+            notice_id: notice.map(NoticeId::as_str),
+            duty_id: None,
+            step: None,
+            webhook_id: endpoint.id.as_str(),
+            organisation_id: endpoint.organisation.as_str(),
+            lane: lane_for(endpoint.failures).index(),
+            state: "open",
+            next_at: micros(now),
+            deadline_at: micros(now + window),
+            attempts: 0,
+            lease: 0,
+            created_at: micros(now),
+        }
     }
 }
 

@@ -2,24 +2,33 @@
 //!
 //! Every verb takes the actor, whose organisation is the tenant scope; each change is one transaction that holds its ledger entries.
 
+mod acknowledge;
 mod agreement_checks;
 mod answer;
 mod bootstrap;
+mod carry_out;
 mod change_agreement;
 mod change_organisation;
 mod change_webhook;
 mod check_ready;
+mod claim_deliveries;
 mod create_agreement;
 mod create_organisation;
 mod create_webhook;
 mod error;
+mod file_incident;
 mod import_agreements;
+mod read;
 mod record;
+mod record_attempts;
+mod redeliver;
 mod rotate_webhook;
 mod show_agreements;
 mod show_organisations;
 mod show_webhooks;
+mod tell_duties;
 mod test_webhook;
+mod verify_ledger;
 
 use std::sync::Arc;
 
@@ -33,11 +42,16 @@ use crate::domain::id::Id;
 use crate::entropy::Entropy;
 use crate::store::Store;
 
+pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
 pub use bootstrap::operator_id;
+pub use claim_deliveries::Outgoing;
 pub use error::ServiceError;
 pub use import_agreements::ImportRow;
+pub use read::{LedgerEntry, LedgerFilter};
+pub use record_attempts::Attempted;
 pub use show_agreements::AgreementFilter;
+pub use verify_ledger::{Misfit, Verification};
 
 /// Says why requests may not go to an address.
 pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;

@@ -7,37 +7,28 @@ use super::record::Deed;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::event::EventType;
-use crate::domain::id::{DeliveryId, WebhookId};
-use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, ledger, webhooks};
+use crate::domain::id::WebhookId;
+use crate::store::{AnyConnection, deliveries, ledger, webhooks};
 
 /// How long a test message is tried densely.
 const WINDOW: Duration = Duration::HOUR;
 
 impl Service {
-    /// Enqueues a test message and answers its delivery.
-    pub async fn test_webhook(&self, actor: Actor, id: WebhookId) -> Result<DeliveryId, ServiceError> {
+    /// Enqueues a test message and answers the id of its delivery.
+    pub async fn test_webhook(&self, actor: Actor, id: WebhookId) -> Result<String, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
         let work = move |connection: &mut AnyConnection| {
-            let found = webhooks::find(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
-            let owner = found.organisation.id;
-            let delivery: DeliveryId = service.id(now);
-            let message = NewDelivery {
-                id: delivery.clone(),
-                event: EventType::EndpointTest,
-                notice: None,
-                webhook: id.clone(),
-                organisation: owner.clone(),
-                deadline_at: now + WINDOW,
-            };
-            outbox::enqueue(connection, &[message], now)?;
+            let endpoint = webhooks::endpoint(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+            let row = service.delivery_to(&endpoint, EventType::EndpointTest, None, WINDOW, now);
+            let delivery = row.id.clone();
+            deliveries::insert(connection, &[row])?;
             let facts = json!({"delivery": delivery});
-            let deed = Deed { actor: &actor, owner: &owner, at: now };
+            let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: now };
             ledger::append(connection, &[deed.entry("webhook.tested", id.as_str(), None, facts)])?;
             Ok::<_, ServiceError>(delivery)
         };
         let delivery = self.store.write(work).await?;
-        self.nudge.notify_one();
+        self.nudge.notify_waiters();
         Ok(delivery)
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
-use serde::Serialize;
 use serde_json::Value;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
@@ -11,13 +10,14 @@ use time::{Date, OffsetDateTime};
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::organisations::{CHUNK, names};
+use super::organisations::CHUNK;
+use super::parties::names;
 use super::row::{Door, micros, text};
 use super::schema::{agreement, agreement_product, agreement_version};
 use crate::domain::agreement::{Agreement, AgreementContent, NewAgreement};
 use crate::domain::fault::Faults;
 use crate::domain::id::{AgreementId, OrganisationId};
-use crate::domain::organisation::Link;
+use crate::domain::incident::Link;
 use crate::domain::page::PageRequest;
 use crate::domain::parse::Place;
 use crate::domain::terms::Terms;
@@ -33,7 +33,7 @@ pub struct AgreementFilter {
     pub reference: Option<String>,
 }
 
-#[derive(Queryable, Selectable, Serialize)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = agreement)]
 struct AgreementRow {
     id: String,
@@ -49,7 +49,7 @@ struct AgreementRow {
     changed_at: i64,
 }
 
-#[derive(Queryable, Selectable, Insertable, Serialize)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = agreement_version)]
 struct VersionRow {
     agreement_id: String,
@@ -62,28 +62,41 @@ struct VersionRow {
     created_at: i64,
 }
 
-#[derive(Serialize)]
-struct ProductRow<'a> {
-    agreement_id: &'a str,
-    product: &'a str,
+batch::row! {
+    NewAgreementRow in "agreement" {
+        id: &'a str,
+        processor_id: &'a str,
+        controller_id: &'a str,
+        version: i32,
+        reference: &'a str,
+        products: &'a str,
+        valid_from: &'a str,
+        valid_until: Option<&'a str>,
+        terms: &'a str,
+        created_at: i64,
+        changed_at: i64,
+    }
 }
 
-const AGREEMENT: &[&str] = &[
-    "id",
-    "processor_id",
-    "controller_id",
-    "version",
-    "reference",
-    "products",
-    "valid_from",
-    "valid_until",
-    "terms",
-    "created_at",
-    "changed_at",
-];
-const VERSION: &[&str] =
-    &["agreement_id", "version", "reference", "products", "valid_from", "valid_until", "terms", "created_at"];
-const PRODUCT: &[&str] = &["agreement_id", "product"];
+batch::row! {
+    NewVersionRow in "agreement_version" {
+        agreement_id: &'a str,
+        version: i32,
+        reference: &'a str,
+        products: &'a str,
+        valid_from: &'a str,
+        valid_until: Option<&'a str>,
+        terms: &'a str,
+        created_at: i64,
+    }
+}
+
+batch::row! {
+    NewProductRow in "agreement_product" {
+        agreement_id: &'a str,
+        product: &'a str,
+    }
+}
 
 impl VersionRow {
     fn new(
@@ -102,6 +115,36 @@ impl VersionRow {
             terms: text(&content.terms)?,
             created_at: micros(now),
         })
+    }
+
+    /// The row of the agreement itself, of which this is the first version.
+    fn first<'a>(&'a self, processor: &'a OrganisationId, new: &'a NewAgreement) -> NewAgreementRow<'a> {
+        NewAgreementRow {
+            id: &self.agreement_id,
+            processor_id: processor.as_str(),
+            controller_id: new.controller.as_str(),
+            version: self.version,
+            reference: &self.reference,
+            products: &self.products,
+            valid_from: &self.valid_from,
+            valid_until: self.valid_until.as_deref(),
+            terms: &self.terms,
+            created_at: self.created_at,
+            changed_at: self.created_at,
+        }
+    }
+
+    fn to_new(&self) -> NewVersionRow<'_> {
+        NewVersionRow {
+            agreement_id: &self.agreement_id,
+            version: self.version,
+            reference: &self.reference,
+            products: &self.products,
+            valid_from: &self.valid_from,
+            valid_until: self.valid_until.as_deref(),
+            terms: &self.terms,
+            created_at: self.created_at,
+        }
     }
 
     /// The agreement `base` as it stood in this version.
@@ -128,28 +171,15 @@ pub fn insert(
     new: &[(AgreementId, &NewAgreement)],
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    let (mut agreements, mut versions) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
-    for (id, NewAgreement { controller, content }) in new {
-        let version = VersionRow::new(id, 1, content, now)?;
-        agreements.push(AgreementRow {
-            id: id.to_string(),
-            processor_id: processor.to_string(),
-            controller_id: controller.to_string(),
-            version: 1,
-            reference: version.reference.clone(),
-            products: version.products.clone(),
-            valid_from: version.valid_from.clone(),
-            valid_until: version.valid_until.clone(),
-            terms: version.terms.clone(),
-            created_at: version.created_at,
-            changed_at: version.created_at,
-        });
-        versions.push(version);
+    let mut versions = Vec::with_capacity(new.len());
+    for (id, new) in new {
+        versions.push(VersionRow::new(id, 1, &new.content, now)?);
     }
+    let agreements: Vec<_> = versions.iter().zip(new).map(|(row, (_, new))| row.first(processor, new)).collect();
     let products: Vec<_> = new.iter().flat_map(|(id, new)| product_rows(id, &new.content)).collect();
-    batch::insert(connection, "agreement", AGREEMENT, &agreements)?;
-    batch::insert(connection, "agreement_version", VERSION, &versions)?;
-    batch::insert(connection, "agreement_product", PRODUCT, &products)?;
+    batch::insert(connection, &agreements)?;
+    batch::insert(connection, &versions.iter().map(VersionRow::to_new).collect::<Vec<_>>())?;
+    batch::insert(connection, &products)?;
     Ok(())
 }
 
@@ -176,11 +206,11 @@ pub fn replace(
     if changed == 0 {
         return Ok(false);
     }
-    diesel::insert_into(agreement_version::table).values(&row).execute(connection)?;
+    batch::insert(connection, &[row.to_new()])?;
     diesel::delete(agreement_product::table.filter(agreement_product::agreement_id.eq(id.as_str())))
         .execute(connection)?;
     let products: Vec<_> = product_rows(id, content).collect();
-    batch::insert(connection, "agreement_product", PRODUCT, &products)?;
+    batch::insert(connection, &products)?;
     Ok(true)
 }
 
@@ -279,8 +309,9 @@ pub fn processors_of(
 }
 
 fn read(connection: &mut AnyConnection, rows: Vec<AgreementRow>) -> Result<Vec<Agreement>, StoreError> {
-    let parties = rows.iter().flat_map(|row| [row.processor_id.as_str(), row.controller_id.as_str()]);
-    let names = names(connection, parties)?;
+    let parties: Vec<String> =
+        rows.iter().flat_map(|row| [row.processor_id.clone(), row.controller_id.clone()]).collect();
+    let names = names(connection, &parties)?;
     rows.into_iter()
         .map(|row| {
             let door = Door { table: "agreement", id: &row.id };
@@ -315,6 +346,6 @@ fn day(door: &Door<'_>, column: &'static str, stored: &str) -> Result<Date, Stor
     Date::parse(stored, format_description!("[year]-[month]-[day]")).map_err(|_| door.corrupt(column))
 }
 
-fn product_rows<'a>(id: &'a AgreementId, content: &'a AgreementContent) -> impl Iterator<Item = ProductRow<'a>> {
-    content.products.iter().map(|product| ProductRow { agreement_id: id.as_str(), product })
+fn product_rows<'a>(id: &'a AgreementId, content: &'a AgreementContent) -> impl Iterator<Item = NewProductRow<'a>> {
+    content.products.iter().map(|product| NewProductRow { agreement_id: id.as_str(), product })
 }

@@ -35,19 +35,47 @@ impl QueryFragment<Backend> for WithJson {
 
 impl RunQueryDsl<AnyConnection> for WithJson {}
 
-/// Inserts all `rows`, whose members are named like the columns, in one statement.
-pub(crate) fn insert<R: Serialize>(
-    connection: &mut AnyConnection,
-    table: &str,
-    columns: &[&str],
-    rows: &[R],
-) -> Result<usize, StoreError> {
+/// A row as it is inserted: its members are named like the columns of its table.
+pub(crate) trait Row: Serialize {
+    /// The table.
+    const TABLE: &'static str;
+    /// The columns.
+    const COLUMNS: &'static [&'static str];
+}
+
+/// Declares a struct whose members are the columns of one table, for inserting.
+macro_rules! row {
+    ($(#[$meta:meta])* $name:ident in $table:literal { $($column:ident: $kind:ty,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, serde::Serialize)]
+        pub(crate) struct $name<'a> {
+            $(pub(crate) $column: $kind,)+
+        }
+
+        impl $crate::store::batch::Row for $name<'_> {
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static [&'static str] = &[$($crate::store::batch::column(stringify!($column))),+];
+        }
+    };
+}
+pub(crate) use row;
+
+/// The column that a member stands for; `r#type` is how Rust spells the word that SQL does not mind.
+pub(crate) const fn column(member: &'static str) -> &'static str {
+    match member.as_bytes() {
+        b"r#type" => "type",
+        _ => member,
+    }
+}
+
+/// Inserts all `rows` in one statement.
+pub(crate) fn insert<R: Row>(connection: &mut AnyConnection, rows: &[R]) -> Result<usize, StoreError> {
     if rows.is_empty() {
         return Ok(0);
     }
-    let list = columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
-    let from = source(connection, table, columns);
-    let sql = format!("INSERT INTO {table} ({list}) {from}");
+    let list = R::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
+    let from = source(connection, R::TABLE, R::COLUMNS);
+    let sql = format!("INSERT INTO {} ({list}) {from}", R::TABLE);
     Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
 }
 

@@ -49,21 +49,22 @@ pub struct EntryRow {
     pub hash: String,
 }
 
-#[derive(Serialize)]
-struct InsertRow<'a> {
-    stream: &'a str,
-    sequence: i64,
-    tenant_id: &'a str,
-    counterpart_id: Option<&'a str>,
-    at: i64,
-    kind: &'a str,
-    object: &'a str,
-    subject: &'a str,
-    organisation_id: &'a str,
-    facts: String,
-    digest: String,
-    previous_hash: String,
-    hash: String,
+batch::row! {
+    InsertRow in "ledger" {
+        stream: &'a str,
+        sequence: i64,
+        tenant_id: &'a str,
+        counterpart_id: Option<&'a str>,
+        at: i64,
+        kind: &'a str,
+        object: &'a str,
+        subject: &'a str,
+        organisation_id: &'a str,
+        facts: String,
+        digest: String,
+        previous_hash: String,
+        hash: String,
+    }
 }
 
 #[derive(Serialize)]
@@ -72,11 +73,6 @@ struct HeadRow<'a> {
     sequence: i64,
     hash: String,
 }
-
-const COLUMNS: &[&str] = &[
-    "stream", "sequence", "tenant_id", "counterpart_id", "at", "kind", "object", "subject", "organisation_id", "facts",
-    "digest", "previous_hash", "hash",
-];
 
 /// Appends `entries` in order, each to the end of its stream.
 pub fn append(connection: &mut AnyConnection, entries: &[NewEntry]) -> Result<(), StoreError> {
@@ -88,7 +84,7 @@ pub fn append(connection: &mut AnyConnection, entries: &[NewEntry]) -> Result<()
     streams.dedup();
     let mut heads = heads(connection, &streams)?;
     let rows: Vec<_> = entries.iter().map(|entry| chained(entry, &mut heads)).collect();
-    batch::insert(connection, "ledger", COLUMNS, &rows)?;
+    batch::insert(connection, &rows)?;
     let heads: Vec<_> =
         heads.into_iter().map(|(stream, (sequence, hash))| HeadRow { stream, sequence, hash }).collect();
     batch::upsert(connection, "ledger_stream", &["stream"], &["sequence", "hash"], &heads)?;

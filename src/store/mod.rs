@@ -7,10 +7,14 @@ pub(crate) mod batch;
 pub(crate) mod connection;
 mod error;
 mod group;
+pub mod deliveries;
+pub mod duties;
 pub mod idempotency;
+pub mod incidents;
 pub mod ledger;
+pub mod notices;
 pub mod organisations;
-pub mod outbox;
+pub mod parties;
 pub(crate) mod row;
 pub(crate) mod schema;
 pub mod webhooks;
@@ -23,6 +27,7 @@ use group::Writer;
 
 pub use connection::AnyConnection;
 pub use error::StoreError;
+pub(crate) use row::micros;
 
 /// The database, shared by all of the program.
 #[derive(Debug, Clone)]

@@ -1,0 +1,233 @@
+//! Taking due deliveries out of the outbox: leased, rendered and signed, ready to be sent. Sends nothing itself.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use url::Url;
+
+use super::{Service, ServiceError};
+use crate::crypto::{WebhookSecret, sha256_hex, webhook_signatures};
+use crate::domain::delivery::Lane;
+use crate::domain::duty::{FrozenTerms, Step};
+use crate::domain::duty_record::Duty;
+use crate::domain::event::EventType;
+use crate::domain::id::WebhookId;
+use crate::domain::obligation::AUTHORITY_NOTIFICATION;
+use crate::store::deliveries::{self, Claimed, NewAttemptRow};
+use crate::store::notices::{self, NoticeFacts};
+use crate::store::parties;
+use crate::store::webhooks::{self, Target, secret_context};
+use crate::store::{AnyConnection, StoreError, duties, micros};
+
+/// One request to send, and what is needed to record what came of it.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The delivery, which is also the `webhook-id`.
+    pub delivery: String,
+    /// Number of the attempt.
+    pub number: i32,
+    /// The lease under which it is made.
+    pub lease: i64,
+    /// Type of event.
+    pub event: EventType,
+    /// The notice, for notice events.
+    pub notice: Option<String>,
+    /// The endpoint.
+    pub webhook: WebhookId,
+    /// Where it goes.
+    pub url: Url,
+    /// Headers, signatures included.
+    pub headers: Vec<(String, String)>,
+    /// The exact bytes.
+    pub body: Vec<u8>,
+    /// When it was put into the outbox.
+    pub created_at: OffsetDateTime,
+    /// End of the window of its retries.
+    pub deadline_at: OffsetDateTime,
+    /// When the attempt begins.
+    pub started_at: OffsetDateTime,
+}
+
+/// Everything the bodies of a batch need, read with one statement each.
+struct Facts {
+    targets: HashMap<String, Target>,
+    notices: HashMap<String, NoticeFacts>,
+    authority: HashMap<String, Duty>,
+    duties: HashMap<String, Duty>,
+    names: HashMap<String, String>,
+}
+
+/// A claimed delivery with its body, before it is signed.
+struct Rendered {
+    claimed: Claimed,
+    target: Target,
+    event: EventType,
+    url: Url,
+    body: Vec<u8>,
+}
+
+impl Service {
+    /// Leases up to `limit` due deliveries of `lane` and opens their attempts; answers them ready to send.
+    pub async fn claim_deliveries(&self, lane: Lane, limit: i64) -> Result<Vec<Outgoing>, ServiceError> {
+        let (service, now) = (self.clone(), self.clock.now());
+        let rendered = self.store.write(move |connection| service.claim(connection, lane, limit, now)).await?;
+        rendered.into_iter().map(|rendered| self.signed(rendered, now)).collect()
+    }
+
+    fn claim(
+        &self,
+        connection: &mut AnyConnection,
+        lane: Lane,
+        limit: i64,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Rendered>, ServiceError> {
+        let claimed = deliveries::claim(connection, lane, limit, now)?;
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut facts = read_facts(connection, &claimed)?;
+        let mut rendered = Vec::with_capacity(claimed.len());
+        for claimed in claimed {
+            rendered.push(self.render(claimed, &mut facts, now)?);
+        }
+        let hashes: Vec<String> = rendered.iter().map(|rendered| sha256_hex(&rendered.body)).collect();
+        let attempts = rendered.iter().zip(&hashes).map(|(rendered, hash)| NewAttemptRow {
+            delivery_id: &rendered.claimed.id,
+            number: rendered.claimed.attempts,
+            started_at: micros(now),
+            url: &rendered.target.url,
+            request_sha256: hash,
+        });
+        deliveries::open_attempts(connection, &attempts.collect::<Vec<_>>())?;
+        Ok(rendered)
+    }
+
+    fn render(&self, claimed: Claimed, facts: &mut Facts, now: OffsetDateTime) -> Result<Rendered, ServiceError> {
+        let corrupt = |column| StoreError::Corrupt { table: "delivery", column, id: claimed.id.clone() };
+        let event = deliveries::event_type(&claimed)?;
+        let target = facts.targets.get(&claimed.webhook_id).cloned().ok_or_else(|| corrupt("webhook_id"))?;
+        let data = match event {
+            EventType::NoticeInitial => {
+                let id = claimed.notice_id.as_deref().unwrap_or_default();
+                let notice = facts.notices.get(id).ok_or_else(|| corrupt("notice_id"))?;
+                self.notice_data(notice, &target, facts, now)
+            }
+            EventType::DutyDueSoon | EventType::DutyOverdue | EventType::DutyMet => {
+                let id = claimed.duty_id.as_deref().unwrap_or_default();
+                let duty = facts.duties.get(id).ok_or_else(|| corrupt("duty_id"))?;
+                let step = claimed.step.and_then(Step::from_index).map(Step::as_str);
+                json!({"duty": duty, "step": step, "recipient": recipient(&target)})
+            }
+            EventType::EndpointTest => json!({"recipient": recipient(&target)}),
+        };
+        let timestamp = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+        let body = json!({"type": event.as_str(), "timestamp": timestamp, "data": data}).to_string().into_bytes();
+        let url = Url::parse(&target.url).map_err(|_| corrupt("webhook_id"))?;
+        Ok(Rendered { claimed, target, event, url, body })
+    }
+
+    /// The thin body: who, which, the digest of the content, and where to fetch it. No content of the incident.
+    fn notice_data(&self, notice: &NoticeFacts, target: &Target, facts: &Facts, now: OffsetDateTime) -> Value {
+        let started = facts.authority.get(notice.id.as_str());
+        // Until the notice has arrived the clock has not started; this very request starts it when it gets through.
+        let due = started.map(|duty| duty.state.due().copied().unwrap_or_else(|| FrozenTerms::due(&duty.terms, now)));
+        let time = |at: Option<OffsetDateTime>| {
+            at.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
+        };
+        let url = format!("{}/v1/notices/{}", self.public_url.as_str().trim_end_matches('/'), notice.id);
+        let name = facts.names.get(notice.processor.as_str()).cloned().unwrap_or_default();
+        json!({
+            "notice": notice.id,
+            "incident": notice.incident,
+            "sequence": notice.sequence,
+            "supersedes": notice.supersedes,
+            "processor": {"id": notice.processor, "name": name},
+            "recipient": recipient(target),
+            "severity": null,
+            "informed_at_rule": "delivery",
+            "controller_alarm_at": time(due.map(|due| due.alarm_at)),
+            "controller_legal_due_at": time(due.and_then(|due| due.legal_due_at)),
+            "content_sha256": notice.content_sha256,
+            "notice_url": url,
+            "acknowledge_url": format!("{url}/acknowledgement"),
+            "ledger_head": null,
+        })
+    }
+
+    /// Adds the headers of Standard Webhooks and of CloudEvents in binary mode.
+    fn signed(&self, rendered: Rendered, now: OffsetDateTime) -> Result<Outgoing, ServiceError> {
+        let Rendered { claimed, target, event, url, body } = rendered;
+        let secrets = self.secrets(&target, now)?;
+        let secrets: Vec<&[u8]> = secrets.iter().map(WebhookSecret::as_bytes).collect();
+        let timestamp = now.unix_timestamp();
+        let signatures = webhook_signatures(&secrets, &self.signing_key, &claimed.id, timestamp, &body);
+        let time = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+        let headers = [
+            ("content-type", "application/json".to_owned()),
+            ("webhook-id", claimed.id.clone()),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-signature", signatures),
+            ("ce-specversion", "1.0".to_owned()),
+            ("ce-id", claimed.id.clone()),
+            ("ce-source", self.public_url.to_string()),
+            ("ce-type", event.as_str().to_owned()),
+            ("ce-time", time),
+        ];
+        let instant = |micros: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(now);
+        Ok(Outgoing {
+            number: claimed.attempts,
+            lease: claimed.lease,
+            event,
+            notice: claimed.notice_id,
+            webhook: target.id,
+            url,
+            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            body,
+            created_at: instant(claimed.created_at),
+            deadline_at: instant(claimed.deadline_at),
+            started_at: now,
+            delivery: claimed.id,
+        })
+    }
+
+    /// The secret of the endpoint and, for a while after rotation, the one before.
+    fn secrets(&self, target: &Target, now: OffsetDateTime) -> Result<Vec<WebhookSecret>, ServiceError> {
+        let previous = target.previous_valid_until.filter(|until| *until > now).and(target.previous_secret_sealed.as_ref());
+        let open = |sealed: &String| {
+            let opened = self.master_key.open(&secret_context(&target.id), sealed)?;
+            Ok(WebhookSecret::parse(&String::from_utf8_lossy(&opened))?)
+        };
+        [Some(&target.secret_sealed), previous].into_iter().flatten().map(open).collect()
+    }
+}
+
+fn recipient(target: &Target) -> Value {
+    json!({"organisation": target.organisation_id, "webhook": target.id})
+}
+
+fn read_facts(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<Facts, ServiceError> {
+    let mut webhook_ids: Vec<String> = claimed.iter().map(|claimed| claimed.webhook_id.clone()).collect();
+    webhook_ids.sort_unstable();
+    webhook_ids.dedup();
+    let notice_ids: Vec<&str> = claimed.iter().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
+    let duty_ids: Vec<&str> = claimed.iter().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
+    let notices = notices::facts(connection, &notice_ids)?;
+    let mut processors: Vec<String> = notices.iter().map(|notice| notice.processor.to_string()).collect();
+    processors.sort_unstable();
+    processors.dedup();
+    let authority = duties::of_notices(connection, &notice_ids)?;
+    Ok(Facts {
+        targets: webhooks::targets(connection, &webhook_ids)?
+            .into_iter()
+            .map(|target| (target.id.to_string(), target))
+            .collect(),
+        names: parties::names(connection, &processors)?,
+        notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
+        authority: authority
+            .into_iter()
+            .filter(|(_, duty)| duty.obligation.code == AUTHORITY_NOTIFICATION.code)
+            .collect(),
+        duties: duties::by_ids(connection, &duty_ids)?.into_iter().map(|duty| (duty.id.to_string(), duty)).collect(),
+    })
+}

@@ -1,0 +1,248 @@
+//! Recording what came of sent requests, many at once: attempts, deliveries, notices, the clocks they stop and start, and proof.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::claim_deliveries::Outgoing;
+use super::{Service, ServiceError};
+use crate::domain::actor::Actor;
+use crate::domain::delivery::{DEGRADED_AFTER, Lane, Next, next, retry_after};
+use crate::domain::delivery_outcome::{FailureKind, Outcome};
+use crate::domain::duty_record::Duty;
+use crate::domain::incident::ReceiptLevel;
+use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::obligation::StartEvent;
+use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
+use crate::store::notices::{self, NoticeFacts};
+use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
+use crate::telemetry;
+
+/// A request that was sent, and what came of it.
+#[derive(Debug, Clone)]
+pub struct Attempted {
+    /// What was sent.
+    pub sent: Outgoing,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// The address that was reached.
+    pub peer: Option<String>,
+    /// The header `Retry-After` as it came.
+    pub retry_after: Option<String>,
+    /// SHA-256 of what was read of the answer.
+    pub response_sha256: Option<String>,
+    /// How long it took.
+    pub duration: std::time::Duration,
+    /// When it ended.
+    pub ended_at: OffsetDateTime,
+}
+
+impl Service {
+    /// Records the outcome of `attempted` in one transaction. A lost lease changes no schedule, but what arrived has arrived.
+    pub async fn record_attempts(&self, attempted: Vec<Attempted>) -> Result<(), ServiceError> {
+        if attempted.is_empty() {
+            return Ok(());
+        }
+        let service = self.clone();
+        let told_others = self
+            .store
+            .write(move |connection| {
+                service.record(connection, &attempted)?;
+                let told = service.arrived(connection, &attempted)?;
+                Ok::<_, ServiceError>((told, attempted))
+            })
+            .await?;
+        let (told, attempted) = told_others;
+        for one in &attempted {
+            telemetry::delivery_attempted(one.outcome.as_str());
+            if one.outcome.is_success() && one.sent.number == 1 {
+                let took = one.ended_at - one.sent.created_at;
+                telemetry::delivery_late_by(took.try_into().unwrap_or_default());
+            }
+        }
+        if told {
+            self.nudge.notify_waiters();
+        }
+        Ok(())
+    }
+
+    fn record(&self, connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<(), ServiceError> {
+        let ended: Vec<_> = attempted.iter().map(ended).collect();
+        deliveries::close_attempts(connection, &ended)?;
+        let outcomes: Vec<_> =
+            attempted.iter().map(|one| (one.sent.webhook.clone(), one.outcome.is_success())).collect();
+        webhooks::note_outcomes(connection, &outcomes)?;
+        let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
+        let held: std::collections::HashSet<String> =
+            deliveries::still_held(connection, &pairs)?.into_iter().collect();
+        let finished: Vec<_> = attempted
+            .iter()
+            .filter(|one| held.contains(&one.sent.delivery))
+            .map(|one| self.finished(one))
+            .collect();
+        Ok(deliveries::finish(connection, &finished)?)
+    }
+
+    fn finished(&self, one: &Attempted) -> FinishedDelivery {
+        let wish = one.retry_after.as_deref().and_then(|header| retry_after(header, one.ended_at));
+        let window = (one.sent.created_at, one.sent.deadline_at);
+        let chance = self.entropy.unit();
+        let (state, next_at) = match next(one.outcome, one.sent.number, window, wish, one.ended_at, chance) {
+            Next::Done => ("delivered", one.ended_at),
+            Next::Gone => ("gone", one.ended_at),
+            Next::Again(at) => ("open", at),
+        };
+        FinishedDelivery {
+            id: one.sent.delivery.clone(),
+            lease: one.sent.lease,
+            state,
+            lane: Lane::Retry.index(),
+            next_at: micros(next_at),
+        }
+    }
+
+    /// Marks notices that arrived, stops and starts the clocks that hang on it, and writes the ledger. Answers whether others are told.
+    fn arrived(&self, connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<bool, ServiceError> {
+        let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        let facts: HashMap<String, NoticeFacts> =
+            notices::facts(connection, &ids)?.into_iter().map(|fact| (fact.id.to_string(), fact)).collect();
+        let mut first: HashMap<&str, &Attempted> = HashMap::new();
+        for one in attempted.iter().filter(|one| one.outcome.is_success()) {
+            let Some(fact) = one.sent.notice.as_deref().and_then(|id| facts.get(id)) else { continue };
+            if !fact.delivered {
+                let earliest = first.entry(fact.id.as_str()).or_insert(one);
+                if one.ended_at < earliest.ended_at {
+                    *earliest = one;
+                }
+            }
+        }
+        let delivered: Vec<_> = first.iter().map(|(id, one)| (*id, one.ended_at)).collect();
+        notices::mark_delivered(connection, &delivered)?;
+        let mut entries: Vec<_> = attempted.iter().filter_map(|one| attempt_entry(one, &facts)).collect();
+        let told = self.clocks(connection, &delivered, &facts, &mut entries)?;
+        ledger::append(connection, &entries)?;
+        Ok(told)
+    }
+
+    fn clocks(
+        &self,
+        connection: &mut AnyConnection,
+        delivered: &[(&str, OffsetDateTime)],
+        facts: &HashMap<String, NoticeFacts>,
+        entries: &mut Vec<NewEntry>,
+    ) -> Result<bool, ServiceError> {
+        let at: HashMap<&str, OffsetDateTime> = delivered.iter().copied().collect();
+        let ids: Vec<&str> = at.keys().copied().collect();
+        let mut changed: HashMap<String, Vec<Duty>> = HashMap::new();
+        for (notice, duty) in duties::of_notices(connection, &ids)? {
+            let Some(informed_at) = at.get(notice.as_str()) else { continue };
+            if let Some(duty) = after_information(duty, *informed_at) {
+                changed.entry(notice).or_default().push(duty);
+            }
+        }
+        let all: Vec<Duty> = changed.values().flatten().cloned().collect();
+        duties::update(connection, &all)?;
+        for (id, informed_at) in delivered {
+            let Some(fact) = facts.get(*id) else { continue };
+            let receipt = self.receipt(fact, ReceiptLevel::Delivered, None, *informed_at);
+            notices::insert_receipt(connection, &receipt)?;
+            let duties = changed.get(*id).map(Vec::as_slice).unwrap_or_default();
+            entries.push(informed_entry(fact, duties, &receipt.jws, *informed_at));
+        }
+        self.tell_met(connection, &all, self.clock.now())
+    }
+}
+
+/// The duty after its controller was informed at `at`: what was owed is met, what hangs on it starts. `None` if nothing changes.
+pub(super) fn after_information(duty: Duty, at: OffsetDateTime) -> Option<Duty> {
+    let state = match duty.obligation.start {
+        StartEvent::ProcessorAware => duty.state.meet(at),
+        StartEvent::ControllerInformed => duty.state.start(&duty.terms, at),
+    };
+    let state = state.ok()?;
+    let running = matches!(state, crate::domain::duty::DutyState::Running(_));
+    let next = state.due().filter(|_| running).and_then(|due| due.next(Some(crate::domain::duty::Step::Half)));
+    Some(Duty { state, next, ..duty })
+}
+
+fn ended(one: &Attempted) -> EndedAttempt {
+    EndedAttempt {
+        delivery_id: one.sent.delivery.clone(),
+        number: one.sent.number,
+        ended_at: micros(one.ended_at),
+        outcome: one.outcome.as_str(),
+        kind: one.outcome.kind().map(FailureKind::as_str),
+        status: one.status.map(i32::from),
+        peer: one.peer.clone(),
+        response_sha256: one.response_sha256.clone(),
+        duration_us: i64::try_from(one.duration.as_micros()).unwrap_or(i64::MAX),
+    }
+}
+
+/// The attempt in the ledger of its notice.
+fn attempt_entry(one: &Attempted, facts: &HashMap<String, NoticeFacts>) -> Option<NewEntry> {
+    let fact = facts.get(one.sent.notice.as_deref()?)?;
+    Some(NewEntry {
+        stream: Stream::Notice(fact.id.clone()),
+        tenant: fact.processor.clone(),
+        counterpart: Some(fact.controller.clone()),
+        kind: "delivery.attempted",
+        object: one.sent.delivery.clone(),
+        facts: json!({
+            "number": one.sent.number,
+            "webhook": one.sent.webhook,
+            "outcome": one.outcome.as_str(),
+            "kind": one.outcome.kind().map(FailureKind::as_str),
+            "status": one.status,
+            "request_sha256": crate::crypto::sha256_hex(&one.sent.body),
+            "response_sha256": one.response_sha256,
+        }),
+        actor: Actor::service(fact.processor.clone()),
+        at: one.ended_at,
+    })
+}
+
+fn informed_entry(fact: &NoticeFacts, duties: &[Duty], receipt: &str, at: OffsetDateTime) -> NewEntry {
+    NewEntry {
+        stream: Stream::Notice(fact.id.clone()),
+        tenant: fact.processor.clone(),
+        counterpart: Some(fact.controller.clone()),
+        kind: "notice.delivered",
+        object: fact.id.to_string(),
+        facts: json!({
+            "content_sha256": fact.content_sha256,
+            "duties": duties.iter().map(duty_facts).collect::<Vec<_>>(),
+            "receipt_sha256": crate::crypto::sha256_hex(receipt.as_bytes()),
+        }),
+        actor: Actor::service(fact.processor.clone()),
+        at,
+    }
+}
+
+/// What the ledger says of a duty: which, where it stands, and when it is due.
+pub(super) fn duty_facts(duty: &Duty) -> serde_json::Value {
+    let due = duty.state.due();
+    let late = match duty.state {
+        crate::domain::duty::DutyState::Met { late, .. } => late,
+        _ => None,
+    };
+    json!({
+        "id": duty.id,
+        "obligation": duty.obligation.code,
+        "state": duty.state.as_str(),
+        "start_at": due.map(|due| micros(due.start_at)),
+        "legal_due_at": due.and_then(|due| due.legal_due_at).map(micros),
+        "late": late,
+    })
+}
+
+/// Whether an endpoint that failed so often in a row is tried in the retry lane at once.
+pub(super) fn lane_for(failures: i32) -> Lane {
+    if failures >= DEGRADED_AFTER { Lane::Retry } else { Lane::First }
+}

@@ -1,0 +1,51 @@
+//! Sending a notice again because somebody asks for it.
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{Service, ServiceError};
+use crate::domain::actor::Actor;
+use crate::domain::id::NoticeId;
+use crate::domain::ledger::{NewEntry, Stream};
+use crate::store::{AnyConnection, deliveries, ledger, notices};
+
+impl Service {
+    /// Makes every delivery of the notice due at once, delivered ones included; answers their ids. For its processor.
+    ///
+    /// The same `webhook-id` goes out again, so that a receiver who has it can tell.
+    pub async fn redeliver(&self, actor: &Actor, id: NoticeId) -> Result<Vec<String>, ServiceError> {
+        let (actor, now) = (actor.clone(), self.clock.now());
+        let reopened = self.store.write(move |connection| reopen(connection, &actor, &id, now)).await?;
+        self.nudge.notify_waiters();
+        Ok(reopened)
+    }
+}
+
+fn reopen(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    id: &NoticeId,
+    now: OffsetDateTime,
+) -> Result<Vec<String>, ServiceError> {
+    let fact = notices::facts(connection, &[id.as_str()])?.pop();
+    let fact = fact.filter(|fact| fact.processor == actor.organisation).ok_or(ServiceError::NotFound)?;
+    let reopened = deliveries::reopen(connection, id, now)?;
+    if reopened.is_empty() {
+        return Err(ServiceError::Conflict {
+            code: "no-endpoint",
+            detail: "The controller has no endpoint for notices; register a webhook for it, and the notice is sent.".into(),
+        });
+    }
+    let entry = NewEntry {
+        stream: Stream::Notice(id.clone()),
+        tenant: fact.processor,
+        counterpart: Some(fact.controller),
+        kind: "notice.redelivery_requested",
+        object: id.to_string(),
+        facts: json!({"deliveries": reopened}),
+        actor: actor.clone(),
+        at: now,
+    };
+    ledger::append(connection, &[entry])?;
+    Ok(reopened)
+}

@@ -1,0 +1,171 @@
+//! Events about duties: their clocks looked at, their steps told to the endpoints of those concerned, each once.
+
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use super::record_attempts::{duty_facts, lane_for};
+use super::{Service, ServiceError};
+use crate::domain::actor::Actor;
+use crate::domain::duty::{DutyState, Fired, Step};
+use crate::domain::duty_record::Duty;
+use crate::domain::event::EventType;
+use crate::domain::ledger::{NewEntry, Stream};
+use crate::store::deliveries::{self, NewDeliveryRow};
+use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
+
+/// How many clocks are looked at in one transaction.
+const BATCH: i64 = 500;
+/// Where the outbox keeps the telling of a fulfilment; beyond the steps of the clock.
+const MET: i32 = 9;
+/// The window of retries for events about duties.
+const WINDOW: Duration = Duration::DAY;
+
+/// An event about a duty and those who are told.
+struct Telling<'d> {
+    duty: &'d Duty,
+    event: EventType,
+    step: i32,
+}
+
+impl Service {
+    /// Fires the alarms that have come, up to a batch; answers how many duties were looked at.
+    ///
+    /// The condition is looked at again inside the transaction. After a standstill only the highest step of each duty is told.
+    pub async fn fire_alarms(&self) -> Result<usize, ServiceError> {
+        let (service, now) = (self.clone(), self.clock.now());
+        let looked = self.store.write(move |connection| service.fire(connection, now)).await?;
+        if looked > 0 {
+            self.nudge.notify_waiters();
+        }
+        Ok(looked)
+    }
+
+    /// When the next alarm comes, UTC.
+    pub async fn next_alarm_at(&self) -> Result<Option<OffsetDateTime>, ServiceError> {
+        let next: Option<i64> = self.store.read(|connection| Ok::<_, ServiceError>(duties::next_alarm(connection)?)).await?;
+        Ok(next.and_then(|micros| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()))
+    }
+
+    fn fire(&self, connection: &mut AnyConnection, now: OffsetDateTime) -> Result<usize, ServiceError> {
+        let alarmed = duties::alarmed(connection, now, BATCH)?;
+        let mut changed = Vec::with_capacity(alarmed.len());
+        let mut fired = Vec::with_capacity(alarmed.len());
+        for duty in alarmed {
+            let from = duty.next.map_or(Step::Half, |(step, _)| step);
+            let looked = duty.state.look(from, now);
+            let next = looked.as_ref().and_then(|fired| fired.next);
+            let state = looked.as_ref().map_or(duty.state, |fired| fired.state);
+            changed.push(Duty { state, next, ..duty });
+            fired.push(looked.map(|looked| (from, looked)));
+        }
+        duties::update(connection, &changed)?;
+        let mut entries = Vec::new();
+        let mut tellings = Vec::new();
+        for (duty, fired) in changed.iter().zip(&fired) {
+            let Some((from, fired)) = fired else { continue };
+            entries.push(entry(duty, fired, now));
+            tellings.extend(telling(duty, *from, fired.step));
+        }
+        ledger::append(connection, &entries)?;
+        self.tell(connection, &tellings, now)?;
+        Ok(changed.len())
+    }
+
+    /// Tells that duties were fulfilled; answers whether there is anybody who wants to know.
+    pub(super) fn tell_met(
+        &self,
+        connection: &mut AnyConnection,
+        duties: &[Duty],
+        now: OffsetDateTime,
+    ) -> Result<bool, ServiceError> {
+        let met = duties.iter().filter(|duty| matches!(duty.state, DutyState::Met { .. }));
+        let tellings: Vec<_> = met.map(|duty| Telling { duty, event: EventType::DutyMet, step: MET }).collect();
+        self.tell(connection, &tellings, now)
+    }
+
+    fn tell(
+        &self,
+        connection: &mut AnyConnection,
+        tellings: &[Telling<'_>],
+        now: OffsetDateTime,
+    ) -> Result<bool, ServiceError> {
+        let mut concerned: Vec<String> = tellings.iter().flat_map(Telling::concerned).map(str::to_owned).collect();
+        concerned.sort_unstable();
+        concerned.dedup();
+        if concerned.is_empty() {
+            return Ok(false);
+        }
+        let endpoints = webhooks::of_organisations(connection, &concerned)?;
+        let mut rows = Vec::new();
+        for telling in tellings {
+            let wanting = endpoints.iter().filter(|endpoint| {
+                endpoint.events.want(telling.event) && telling.concerned().any(|id| id == endpoint.organisation.as_str())
+            });
+            rows.extend(wanting.map(|endpoint| self.telling_row(telling, endpoint, now)));
+        }
+        deliveries::insert(connection, &rows)?;
+        Ok(!rows.is_empty())
+    }
+
+    fn telling_row<'r>(
+        &self,
+        telling: &'r Telling<'_>,
+        endpoint: &'r webhooks::Endpoint,
+        now: OffsetDateTime,
+    ) -> NewDeliveryRow<'r> {
+        NewDeliveryRow {
+            id: self.id::<crate::domain::id::Delivery>(now).to_string(),
+            r#type: telling.event.as_str(),
+            notice_id: None,
+            duty_id: Some(telling.duty.id.as_str()),
+            step: Some(telling.step),
+            webhook_id: endpoint.id.as_str(),
+            organisation_id: endpoint.organisation.as_str(),
+            lane: lane_for(endpoint.failures).index(),
+            state: "open",
+            next_at: micros(now),
+            deadline_at: micros(now + WINDOW),
+            attempts: 0,
+            lease: 0,
+            created_at: micros(now),
+        }
+    }
+}
+
+impl Telling<'_> {
+    /// Those who are told: the debtor always, the recipient once it is too late or done. A warning to the debtor is no news for others.
+    fn concerned(&self) -> impl Iterator<Item = &str> {
+        let recipient = (self.event != EventType::DutyDueSoon).then_some(self.duty.recipient.as_str());
+        std::iter::once(self.duty.debtor.as_str()).chain(recipient.filter(|recipient| recipient.starts_with("org_")))
+    }
+}
+
+/// The event that a fired step means. The breach itself is told only where the alarm before it was not.
+fn telling(duty: &Duty, from: Step, step: Step) -> Option<Telling<'_>> {
+    let (event, step) = match step {
+        Step::Half | Step::ThreeQuarters | Step::NineTenths => (EventType::DutyDueSoon, step),
+        Step::Overdue | Step::Breach if from <= Step::Overdue => (EventType::DutyOverdue, Step::Overdue),
+        Step::Overdue | Step::Breach => return None,
+    };
+    Some(Telling { duty, event, step: step.index() })
+}
+
+fn entry(duty: &Duty, fired: &Fired, now: OffsetDateTime) -> NewEntry {
+    let due = duty.state.due().and_then(|due| due.at(fired.step)).unwrap_or(now);
+    let skipped: Vec<_> = fired.skipped.iter().map(|step| step.as_str()).collect();
+    NewEntry {
+        stream: Stream::Incident(duty.incident.clone()),
+        tenant: duty.processor.clone(),
+        counterpart: None,
+        kind: "duty.alarm",
+        object: duty.id.to_string(),
+        facts: json!({
+            "step": fired.step.as_str(),
+            "skipped": skipped,
+            "late_ms": i64::try_from((now - due).whole_milliseconds()).unwrap_or(i64::MAX),
+            "duty": duty_facts(duty),
+        }),
+        actor: Actor::service(duty.processor.clone()),
+        at: now,
+    }
+}

@@ -1,0 +1,157 @@
+//! Checking the whole ledger: every hash, every sequence, every stream's end, and the notices that filings vouch for.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::{Service, ServiceError};
+use crate::crypto::sha256_hex;
+use crate::domain::ledger::GENESIS;
+use crate::store::ledger::{self, EntryRow};
+use crate::store::{AnyConnection, notices};
+
+/// How many entries are read at a time.
+const BATCH: i64 = 1000;
+
+/// The first entry that does not fit, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Misfit {
+    /// The stream.
+    pub stream: String,
+    /// Place within the stream.
+    pub sequence: i64,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+/// What a check of the ledger found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// How many entries were read.
+    pub entries: u64,
+    /// How many streams.
+    pub streams: u64,
+    /// Whether everything fits.
+    pub verified: bool,
+    /// The first that does not.
+    pub misfit: Option<Misfit>,
+}
+
+/// Where the walk over one stream stands.
+struct Walk {
+    stream: String,
+    sequence: i64,
+    hash: String,
+    found: Verification,
+    ends: HashMap<String, (i64, String)>,
+}
+
+impl Service {
+    /// Reads the whole ledger and names the first entry that was changed, removed, inserted or reordered. For operators.
+    pub async fn verify_ledger(&self) -> Result<Verification, ServiceError> {
+        self.store.read(verify).await
+    }
+}
+
+fn verify(connection: &mut AnyConnection) -> Result<Verification, ServiceError> {
+    let found = Verification { entries: 0, streams: 0, verified: true, misfit: None };
+    let mut walk = Walk { stream: String::new(), sequence: 0, hash: GENESIS.to_owned(), found, ends: recorded_ends(connection)? };
+    loop {
+        let batch = ledger::walk(connection, (&walk.stream, walk.sequence), BATCH)?;
+        if batch.is_empty() {
+            break;
+        }
+        for entry in &batch {
+            if let Some(reason) = walk.step(entry) {
+                return Ok(walk.fail(&entry.stream, entry.sequence, reason));
+            }
+        }
+        let filings = batch.iter().filter(|entry| entry.kind == "incident.filed");
+        for entry in filings {
+            if let Some(reason) = notices_misfit(connection, entry)? {
+                return Ok(walk.fail(&entry.stream, entry.sequence, reason));
+            }
+        }
+    }
+    if let Some(reason) = walk.leave() {
+        let (stream, sequence) = (walk.stream.clone(), walk.sequence);
+        return Ok(walk.fail(&stream, sequence, reason));
+    }
+    if let Some((stream, (sequence, _))) = walk.ends.iter().min().map(|(stream, end)| (stream.clone(), end.clone())) {
+        return Ok(walk.fail(&stream, sequence, "the stream is missing"));
+    }
+    Ok(walk.found)
+}
+
+impl Walk {
+    /// Takes the next entry; the reason if it does not fit.
+    fn step(&mut self, entry: &EntryRow) -> Option<&'static str> {
+        if entry.stream != self.stream {
+            if let Some(reason) = self.leave() {
+                return Some(reason);
+            }
+            self.stream.clone_from(&entry.stream);
+            (self.sequence, self.hash) = (0, GENESIS.to_owned());
+            self.found.streams += 1;
+        }
+        if entry.sequence != self.sequence + 1 {
+            return Some("an entry before it is missing");
+        }
+        if !entry.facts_fit() {
+            return Some("its facts were changed");
+        }
+        if entry.previous_hash != self.hash || entry.expected_hash(&self.hash) != entry.hash {
+            return Some("it was changed, inserted or moved");
+        }
+        self.sequence = entry.sequence;
+        self.hash.clone_from(&entry.hash);
+        self.found.entries += 1;
+        None
+    }
+
+    /// Compares the end of the stream with the recorded one.
+    fn leave(&mut self) -> Option<&'static str> {
+        if self.stream.is_empty() {
+            return None;
+        }
+        let end = self.ends.remove(&self.stream);
+        (end != Some((self.sequence, self.hash.clone()))).then_some("entries at the end of its stream are missing")
+    }
+
+    fn fail(self, stream: &str, sequence: i64, reason: &'static str) -> Verification {
+        let misfit = Some(Misfit { stream: stream.to_owned(), sequence, reason });
+        Verification { verified: false, misfit, ..self.found }
+    }
+}
+
+fn recorded_ends(connection: &mut AnyConnection) -> Result<HashMap<String, (i64, String)>, ServiceError> {
+    let mut ends = HashMap::new();
+    let mut after = String::new();
+    loop {
+        let batch = ledger::walk_heads(connection, &after, BATCH)?;
+        let Some((last, ..)) = batch.last() else { return Ok(ends) };
+        after.clone_from(last);
+        ends.extend(batch.into_iter().map(|(stream, sequence, hash)| (stream, (sequence, hash))));
+    }
+}
+
+/// Whether the notices that a filing vouches for still hold the bytes that were hashed then.
+fn notices_misfit(connection: &mut AnyConnection, entry: &EntryRow) -> Result<Option<&'static str>, ServiceError> {
+    let facts: serde_json::Value = serde_json::from_str(&entry.facts)?;
+    let listed: Vec<(String, String, String)> =
+        serde_json::from_value(facts.get("notices").cloned().unwrap_or_default()).unwrap_or_default();
+    for part in listed.chunks(500) {
+        let ids: Vec<&str> = part.iter().map(|(id, ..)| id.as_str()).collect();
+        let contents = notices::contents(connection, &ids)?;
+        for (id, _, digest) in part {
+            match contents.get(id) {
+                None => return Ok(Some("a notice that it vouches for is missing")),
+                Some(content) if sha256_hex(content.as_bytes()) != *digest => {
+                    return Ok(Some("a notice that it vouches for was changed"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(None)
+}

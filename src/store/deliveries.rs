@@ -1,0 +1,372 @@
+//! The outbox: claiming work by lease, writing results, reading the history. `next_at` is due time and end of the lease in one.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::batch;
+use super::connection::AnyConnection;
+use super::error::StoreError;
+use super::row::{Door, micros};
+use super::schema::{attempt, delivery};
+use crate::domain::delivery::{LEASE, Lane};
+use crate::domain::event::EventType;
+use crate::domain::id::{NoticeId, OrganisationId};
+use crate::domain::page::{Page, PageRequest};
+
+batch::row! {
+    /// A delivery as it is put into the outbox.
+    NewDeliveryRow in "delivery" {
+        id: String,
+        r#type: &'a str,
+        notice_id: Option<&'a str>,
+        duty_id: Option<&'a str>,
+        step: Option<i32>,
+        webhook_id: &'a str,
+        organisation_id: &'a str,
+        lane: i32,
+        state: &'a str,
+        next_at: i64,
+        deadline_at: i64,
+        attempts: i32,
+        lease: i64,
+        created_at: i64,
+    }
+}
+
+batch::row! {
+    /// An attempt as it is opened with the claim.
+    NewAttemptRow in "attempt" {
+        delivery_id: &'a str,
+        number: i32,
+        started_at: i64,
+        url: &'a str,
+        request_sha256: &'a str,
+    }
+}
+
+/// A delivery that this worker holds until its lease ends.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct Claimed {
+    /// The delivery; also the `webhook-id`.
+    #[diesel(sql_type = Text)]
+    pub id: String,
+    /// Type of event.
+    #[diesel(sql_type = Text, column_name = "type")]
+    pub kind: String,
+    /// The notice, for notice events.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub notice_id: Option<String>,
+    /// The duty, for duty events.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub duty_id: Option<String>,
+    /// The step of the duty's clock.
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub step: Option<i32>,
+    /// The endpoint.
+    #[diesel(sql_type = Text)]
+    pub webhook_id: String,
+    /// Whose endpoint it is.
+    #[diesel(sql_type = Text)]
+    pub organisation_id: String,
+    /// Number of this attempt.
+    #[diesel(sql_type = Integer)]
+    pub attempts: i32,
+    /// The token without which nothing may be written.
+    #[diesel(sql_type = BigInt)]
+    pub lease: i64,
+    /// When it was put into the outbox, microseconds.
+    #[diesel(sql_type = BigInt)]
+    pub created_at: i64,
+    /// End of the window, microseconds.
+    #[diesel(sql_type = BigInt)]
+    pub deadline_at: i64,
+}
+
+/// Puts deliveries into the outbox, in one statement.
+pub(crate) fn insert(connection: &mut AnyConnection, rows: &[NewDeliveryRow<'_>]) -> Result<(), StoreError> {
+    batch::insert(connection, rows)?;
+    Ok(())
+}
+
+/// Claims up to `limit` due deliveries of a lane until `now` plus the lease; replicas never claim the same ones.
+pub fn claim(
+    connection: &mut AnyConnection,
+    lane: Lane,
+    limit: i64,
+    now: OffsetDateTime,
+) -> Result<Vec<Claimed>, StoreError> {
+    #[cfg_attr(not(feature = "postgres"), expect(clippy::infallible_destructuring_match, reason = "two databases"))]
+    let skip = match connection {
+        AnyConnection::Sqlite(_) => "",
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => "FOR UPDATE SKIP LOCKED",
+    };
+    let sql = format!(
+        "WITH due AS MATERIALIZED (SELECT id FROM delivery WHERE state = 'open' AND lane = $1 AND next_at <= $2 \
+         ORDER BY next_at LIMIT $3 {skip}) \
+         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, next_at = $4 \
+         WHERE id IN (SELECT id FROM due) \
+         RETURNING id, type, notice_id, duty_id, step, webhook_id, organisation_id, attempts, lease, created_at, deadline_at"
+    );
+    Ok(diesel::sql_query(sql)
+        .bind::<Integer, _>(lane.index())
+        .bind::<BigInt, _>(micros(now))
+        .bind::<BigInt, _>(limit)
+        .bind::<BigInt, _>(micros(now + LEASE))
+        .load(connection)?)
+}
+
+/// Opens the attempts of claimed deliveries: from now on each may have been sent.
+pub(crate) fn open_attempts(connection: &mut AnyConnection, rows: &[NewAttemptRow<'_>]) -> Result<(), StoreError> {
+    batch::insert(connection, rows)?;
+    Ok(())
+}
+
+/// How an attempt ended, for its row.
+#[derive(Debug, Clone, Serialize)]
+pub struct EndedAttempt {
+    /// The delivery.
+    pub delivery_id: String,
+    /// Its attempt.
+    pub number: i32,
+    /// Microseconds since 1970 UTC.
+    pub ended_at: i64,
+    /// Outcome, a code.
+    pub outcome: &'static str,
+    /// Reason of a failure, a code.
+    pub kind: Option<&'static str>,
+    /// HTTP status.
+    pub status: Option<i32>,
+    /// Address that was reached.
+    pub peer: Option<String>,
+    /// SHA-256 of what was read of the answer.
+    pub response_sha256: Option<String>,
+    /// How long it took.
+    pub duration_us: i64,
+}
+
+/// What becomes of a delivery after an attempt, for its row.
+#[derive(Debug, Clone, Serialize)]
+pub struct FinishedDelivery {
+    /// The delivery.
+    pub id: String,
+    /// The lease under which it was attempted.
+    pub lease: i64,
+    /// `open`, `delivered` or `gone`.
+    pub state: &'static str,
+    /// Lane of the next attempt.
+    pub lane: i32,
+    /// Time of the next attempt, microseconds.
+    pub next_at: i64,
+}
+
+/// Closes attempts, in one statement; also those whose lease was lost, since they happened.
+pub fn close_attempts(connection: &mut AnyConnection, ended: &[EndedAttempt]) -> Result<(), StoreError> {
+    const SET: &[&str] = &["ended_at", "outcome", "kind", "status", "peer", "response_sha256", "duration_us"];
+    batch::update(connection, "attempt", &["delivery_id", "number"], SET, ended)?;
+    Ok(())
+}
+
+/// Of the given (delivery, lease) pairs the deliveries that are still held, locked until the transaction ends.
+pub fn still_held(connection: &mut AnyConnection, pairs: &[(&str, i64)]) -> Result<Vec<String>, StoreError> {
+    let ids: Vec<&str> = pairs.iter().map(|(id, _)| *id).collect();
+    let wanted = delivery::id.eq_any(ids).and(delivery::state.eq("open"));
+    let columns = (delivery::id, delivery::lease);
+    let rows: Vec<(String, i64)> = match connection {
+        AnyConnection::Sqlite(inner) => delivery::table.filter(wanted).select(columns).load(inner)?,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => {
+            delivery::table.filter(wanted).order(delivery::id).select(columns).for_update().load(inner)?
+        }
+    };
+    let held: std::collections::HashSet<(&str, i64)> = pairs.iter().copied().collect();
+    Ok(rows.into_iter().filter(|(id, lease)| held.contains(&(id.as_str(), *lease))).map(|(id, _)| id).collect())
+}
+
+/// Writes what becomes of deliveries, fenced by their lease, in one statement.
+pub fn finish(connection: &mut AnyConnection, finished: &[FinishedDelivery]) -> Result<(), StoreError> {
+    batch::update(connection, "delivery", &["id", "lease"], &["state", "lane", "next_at"], finished)?;
+    Ok(())
+}
+
+/// When the next open delivery is due, and how many are open, per lane.
+pub fn outlook(connection: &mut AnyConnection) -> Result<Vec<(i32, i64, i64)>, StoreError> {
+    type Row = (i32, Option<i64>, i64);
+    let rows: Vec<Row> = delivery::table
+        .filter(delivery::state.eq("open"))
+        .group_by(delivery::lane)
+        .select((delivery::lane, diesel::dsl::min(delivery::next_at), diesel::dsl::count_star()))
+        .load(connection)?;
+    Ok(rows.into_iter().filter_map(|(lane, next, count)| Some((lane, next?, count))).collect())
+}
+
+/// The due time of the next open delivery of a lane; one look into the index.
+pub fn next_due(connection: &mut AnyConnection, lane: Lane) -> Result<Option<i64>, StoreError> {
+    Ok(delivery::table
+        .filter(delivery::state.eq("open").and(delivery::lane.eq(lane.index())))
+        .order(delivery::next_at)
+        .select(delivery::next_at)
+        .first(connection)
+        .optional()?)
+}
+
+/// Makes every delivery of a notice due at once, whatever became of it; answers their ids. The same `webhook-id` goes out again.
+pub fn reopen(
+    connection: &mut AnyConnection,
+    notice: &NoticeId,
+    now: OffsetDateTime,
+) -> Result<Vec<String>, StoreError> {
+    let ids: Vec<String> =
+        delivery::table.filter(delivery::notice_id.eq(notice.as_str())).select(delivery::id).load(connection)?;
+    // A new lease value takes the work from whoever is at it, so that its late result changes nothing.
+    diesel::update(delivery::table.filter(delivery::notice_id.eq(notice.as_str())))
+        .set((
+            delivery::state.eq("open"),
+            delivery::lane.eq(Lane::Retry.index()),
+            delivery::next_at.eq(micros(now)),
+            delivery::lease.eq(delivery::lease + 1),
+        ))
+        .execute(connection)?;
+    Ok(ids)
+}
+
+/// One attempt as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptView {
+    /// From 1.
+    pub number: i32,
+    /// UTC.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// UTC; absent while it is under way or if it was cut off: it may have been sent.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ended_at: Option<OffsetDateTime>,
+    /// Outcome.
+    pub outcome: Option<String>,
+    /// Reason of a failure.
+    pub kind: Option<String>,
+    /// HTTP status.
+    pub status: Option<i32>,
+    /// Where it was sent.
+    pub url: String,
+    /// The address that was reached.
+    pub peer: Option<String>,
+    /// SHA-256 of the request body.
+    pub request_sha256: Option<String>,
+    /// SHA-256 of what was read of the answer.
+    pub response_sha256: Option<String>,
+    /// How long it took, milliseconds.
+    pub duration_ms: Option<f64>,
+}
+
+/// One delivery with its attempts as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeliveryView {
+    /// The id, which is also the `webhook-id`.
+    pub id: String,
+    /// The notice.
+    pub notice: NoticeId,
+    /// The endpoint.
+    pub webhook: String,
+    /// Type of event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `open`, `delivered` or `gone`.
+    pub state: String,
+    /// When it is tried again, UTC; absent when finished.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub next_at: Option<OffsetDateTime>,
+    /// Oldest first.
+    pub attempts: Vec<AttemptView>,
+}
+
+/// One page of the deliveries of a notice with all their attempts. The caller has checked that the notice is in its scope.
+pub fn of_notice(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    notice: &NoticeId,
+    page: &PageRequest,
+) -> Result<Page<DeliveryView>, StoreError> {
+    use super::schema::notice as notices;
+    let mine = notices::table
+        .filter(notices::id.eq(notice.as_str()).and(notices::processor_id.eq(tenant.as_str())))
+        .select(notices::id.nullable());
+    let mut query = delivery::table.filter(delivery::notice_id.eq_any(mine)).into_boxed();
+    if let Some(after) = &page.after {
+        query = query.filter(delivery::id.gt(after.clone()));
+    }
+    type Columns = (String, String, String, String, i64);
+    let rows: Vec<Columns> = query
+        .order(delivery::id)
+        .limit(page.limit + 1)
+        .select((delivery::id, delivery::webhook_id, delivery::type_, delivery::state, delivery::next_at))
+        .load(connection)?;
+    let ids: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
+    let mut attempts = attempts(connection, &ids)?;
+    let mut views = Vec::new();
+    for (id, webhook, kind, state, next_at) in rows {
+        let door = Door { table: "delivery", id: &id };
+        let next_at = if state == "open" { Some(door.instant("next_at", next_at)?) } else { None };
+        let attempts = attempts.remove(&id).unwrap_or_default();
+        views.push(DeliveryView { notice: notice.clone(), webhook, kind, state, next_at, attempts, id });
+    }
+    Ok(Page::cut(views, page.limit, |view| view.id.clone()))
+}
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = attempt)]
+struct AttemptRow {
+    delivery_id: String,
+    number: i32,
+    started_at: i64,
+    ended_at: Option<i64>,
+    url: String,
+    outcome: Option<String>,
+    kind: Option<String>,
+    status: Option<i32>,
+    peer: Option<String>,
+    request_sha256: Option<String>,
+    response_sha256: Option<String>,
+    duration_us: Option<i64>,
+}
+
+/// The attempts of deliveries, oldest first.
+fn attempts(
+    connection: &mut AnyConnection,
+    ids: &[&str],
+) -> Result<std::collections::HashMap<String, Vec<AttemptView>>, StoreError> {
+    let rows: Vec<AttemptRow> = attempt::table
+        .filter(attempt::delivery_id.eq_any(ids))
+        .order((attempt::delivery_id, attempt::number))
+        .select(AttemptRow::as_select())
+        .load(connection)?;
+    let mut views: std::collections::HashMap<String, Vec<AttemptView>> = std::collections::HashMap::new();
+    for row in rows {
+        let door = Door { table: "attempt", id: &row.delivery_id };
+        #[expect(clippy::cast_precision_loss, reason = "durations of seconds keep every microsecond in f64")]
+        let duration_ms = row.duration_us.map(|micros| micros as f64 / 1000.0);
+        let view = AttemptView {
+            number: row.number,
+            started_at: door.instant("started_at", row.started_at)?,
+            ended_at: door.instant_option("ended_at", row.ended_at)?,
+            outcome: row.outcome,
+            kind: row.kind,
+            status: row.status,
+            url: row.url,
+            peer: row.peer,
+            request_sha256: row.request_sha256,
+            response_sha256: row.response_sha256,
+            duration_ms,
+        };
+        views.entry(row.delivery_id).or_default().push(view);
+    }
+    Ok(views)
+}
+
+/// The code of an event type in the outbox, back as a type.
+pub fn event_type(claimed: &Claimed) -> Result<EventType, StoreError> {
+    let door = Door { table: "delivery", id: &claimed.id };
+    EventType::from_code(&claimed.kind).ok_or_else(|| door.corrupt("type"))
+}

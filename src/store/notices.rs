@@ -1,0 +1,314 @@
+//! Notices and receipts: immutable bytes, and what became of them.
+
+use diesel::prelude::*;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use super::batch;
+use super::connection::{AnyConnection, on_each};
+use super::error::StoreError;
+use super::parties::names;
+use super::row::{Door, micros};
+use super::schema::{notice, receipt};
+use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
+use crate::domain::incident::{
+    Acknowledger, Link, Notice, NoticeState, NoticeSummary, Receipt, ReceiptLevel,
+};
+use crate::domain::page::{Page, PageRequest};
+
+batch::row! {
+    /// A notice as it is made.
+    NewNoticeRow in "notice" {
+        id: &'a str,
+        incident_id: &'a str,
+        processor_id: &'a str,
+        controller_id: &'a str,
+        agreement_id: &'a str,
+        agreement_version: i32,
+        sequence: i32,
+        r#type: &'a str,
+        content: &'a str,
+        content_sha256: &'a str,
+        created_at: i64,
+    }
+}
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = notice)]
+struct NoticeRow {
+    id: String,
+    incident_id: String,
+    processor_id: String,
+    controller_id: String,
+    sequence: i32,
+    type_: String,
+    supersedes: Option<String>,
+    content_sha256: String,
+    created_at: i64,
+    delivered_at: Option<i64>,
+    acknowledged_at: Option<i64>,
+}
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = receipt)]
+struct ReceiptRow {
+    id: String,
+    notice_id: String,
+    level: String,
+    at: i64,
+    by_name: Option<String>,
+    by_role: Option<String>,
+    content_sha256: String,
+    jws: String,
+}
+
+/// Stores notices in one statement.
+pub(crate) fn insert(connection: &mut AnyConnection, rows: &[NewNoticeRow<'_>]) -> Result<(), StoreError> {
+    batch::insert(connection, rows)?;
+    Ok(())
+}
+
+/// Which notices a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct NoticeFilter {
+    /// Only of this incident.
+    pub incident: Option<IncidentId>,
+    /// Only those that stand there.
+    pub state: Option<NoticeState>,
+}
+
+/// One page of the inbox (`as_controller`) or outbox of `tenant`, newest first.
+pub fn list(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    filter: &NoticeFilter,
+    page: &PageRequest,
+) -> Result<Page<NoticeSummary>, StoreError> {
+    let mine = notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str()));
+    let mut query = notice::table.filter(mine).into_boxed();
+    if let Some(incident) = &filter.incident {
+        query = query.filter(notice::incident_id.eq(incident.as_str()));
+    }
+    query = match filter.state {
+        None => query,
+        Some(NoticeState::Pending) => query.filter(notice::delivered_at.is_null()),
+        Some(NoticeState::Delivered) => {
+            query.filter(notice::delivered_at.is_not_null()).filter(notice::acknowledged_at.is_null())
+        }
+        Some(NoticeState::Acknowledged) => query.filter(notice::acknowledged_at.is_not_null()),
+    };
+    if let Some(after) = &page.after {
+        query = query.filter(notice::id.lt(after.clone()));
+    }
+    let rows: Vec<NoticeRow> =
+        query.order(notice::id.desc()).limit(page.limit + 1).select(NoticeRow::as_select()).load(connection)?;
+    let items = summaries(connection, rows)?;
+    Ok(Page::cut(items, page.limit, |item| item.id.to_string()))
+}
+
+fn summaries(connection: &mut AnyConnection, rows: Vec<NoticeRow>) -> Result<Vec<NoticeSummary>, StoreError> {
+    let parties: Vec<_> =
+        rows.iter().flat_map(|row| [row.processor_id.clone(), row.controller_id.clone()]).collect();
+    let names = names(connection, &parties)?;
+    rows.into_iter()
+        .map(|row| {
+            let door = Door { table: "notice", id: &row.id };
+            let link = |column, id: &str| {
+                Ok::<_, StoreError>(Link { id: door.parse(column, id)?, name: names.get(id).cloned().unwrap_or_default() })
+            };
+            Ok(NoticeSummary {
+                id: door.parse("id", &row.id)?,
+                incident: door.parse("incident_id", &row.incident_id)?,
+                sequence: row.sequence,
+                supersedes: row.supersedes.as_deref().map(|id| door.parse("supersedes", id)).transpose()?,
+                processor: link("processor_id", &row.processor_id)?,
+                controller: link("controller_id", &row.controller_id)?,
+                state: NoticeState::of(row.delivered_at.is_some(), row.acknowledged_at.is_some()),
+                created_at: door.instant("created_at", row.created_at)?,
+                delivered_at: door.instant_option("delivered_at", row.delivered_at)?,
+                acknowledged_at: door.instant_option("acknowledged_at", row.acknowledged_at)?,
+                kind: row.type_.clone(),
+                content_sha256: row.content_sha256.clone(),
+            })
+        })
+        .collect()
+}
+
+/// The notice `id` with its content and receipts, if `tenant` sent or got it.
+pub fn find(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    id: &NoticeId,
+) -> Result<Option<Notice>, StoreError> {
+    let found: Option<(NoticeRow, String)> = notice::table
+        .find(id.as_str())
+        .filter(notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str())))
+        .select((NoticeRow::as_select(), notice::content))
+        .first(connection)
+        .optional()?;
+    let Some((row, content)) = found else { return Ok(None) };
+    let corrupt = StoreError::Corrupt { table: "notice", column: "content", id: row.id.clone() };
+    let Some(summary) = summaries(connection, vec![row])?.pop() else { return Ok(None) };
+    let content = RawValue::from_string(content).map_err(|_| corrupt)?;
+    let receipts = receipts(connection, &[id.as_str()])?;
+    Ok(Some(Notice { summary, content, receipts }))
+}
+
+/// The notices of one controller in one incident, oldest first; `tenant` is the processor or that controller.
+pub fn of_party(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    incident: &IncidentId,
+    controller: &OrganisationId,
+) -> Result<Vec<(NoticeSummary, String, String, i32)>, StoreError> {
+    let mine = notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str()));
+    let rows: Vec<(NoticeRow, String, String, i32)> = notice::table
+        .filter(notice::incident_id.eq(incident.as_str()).and(notice::controller_id.eq(controller.as_str())))
+        .filter(mine)
+        .order(notice::sequence)
+        .select((NoticeRow::as_select(), notice::content, notice::agreement_id, notice::agreement_version))
+        .load(connection)?;
+    let mut rest = Vec::new();
+    let mut plain = Vec::new();
+    for (row, content, agreement, version) in rows {
+        plain.push(row);
+        rest.push((content, agreement, version));
+    }
+    let summaries = summaries(connection, plain)?;
+    Ok(summaries.into_iter().zip(rest).map(|(summary, (content, agreement, version))| (summary, content, agreement, version)).collect())
+}
+
+/// The receipts of the notices `ids`, oldest first.
+pub fn receipts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Receipt>, StoreError> {
+    let rows: Vec<ReceiptRow> = receipt::table
+        .filter(receipt::notice_id.eq_any(ids))
+        .order((receipt::at, receipt::id))
+        .select(ReceiptRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(Receipt::try_from).collect()
+}
+
+impl TryFrom<ReceiptRow> for Receipt {
+    type Error = StoreError;
+
+    fn try_from(row: ReceiptRow) -> Result<Self, StoreError> {
+        let door = Door { table: "receipt", id: &row.id };
+        let by = match (row.by_name, row.by_role) {
+            (Some(name), Some(role)) => Some(Acknowledger { name, role }),
+            (None, None) => None,
+            _ => return Err(door.corrupt("by_role")),
+        };
+        Ok(Self {
+            notice: door.parse("notice_id", &row.notice_id)?,
+            level: ReceiptLevel::from_code(&row.level).ok_or_else(|| door.corrupt("level"))?,
+            at: door.instant("at", row.at)?,
+            id: door.parse("id", &row.id)?,
+            by,
+            content_sha256: row.content_sha256,
+            jws: row.jws,
+        })
+    }
+}
+
+/// Stores `receipt` unless the notice has one of its level; answers whether it was new.
+pub fn insert_receipt(connection: &mut AnyConnection, new: &Receipt) -> Result<bool, StoreError> {
+    let values = (
+        receipt::id.eq(new.id.as_str()),
+        receipt::notice_id.eq(new.notice.as_str()),
+        receipt::level.eq(new.level.as_str()),
+        receipt::at.eq(micros(new.at)),
+        receipt::by_name.eq(new.by.as_ref().map(|by| by.name.as_str())),
+        receipt::by_role.eq(new.by.as_ref().map(|by| by.role.as_str())),
+        receipt::content_sha256.eq(&new.content_sha256),
+        receipt::jws.eq(&new.jws),
+    );
+    let stored = on_each!(connection, inner => diesel::insert_into(receipt::table)
+        .values(values)
+        .on_conflict_do_nothing()
+        .execute(inner))?;
+    Ok(stored == 1)
+}
+
+#[derive(Debug, serde::Serialize)]
+struct DeliveredRow<'a> {
+    id: &'a str,
+    delivered_at: i64,
+}
+
+/// Marks notices as delivered at their time, in one statement. The caller has made sure that none was before.
+pub(crate) fn mark_delivered(
+    connection: &mut AnyConnection,
+    delivered: &[(&str, OffsetDateTime)],
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = delivered.iter().map(|(id, at)| DeliveredRow { id, delivered_at: micros(*at) }).collect();
+    batch::update(connection, "notice", &["id"], &["delivered_at"], &rows)?;
+    Ok(())
+}
+
+/// Marks one notice as acknowledged, and as delivered if that was not known yet: whoever acknowledges has it.
+pub fn mark_acknowledged(connection: &mut AnyConnection, id: &NoticeId, at: OffsetDateTime) -> Result<(), StoreError> {
+    diesel::update(notice::table.find(id.as_str()).filter(notice::acknowledged_at.is_null()))
+        .set(notice::acknowledged_at.eq(micros(at)))
+        .execute(connection)?;
+    diesel::update(notice::table.find(id.as_str()).filter(notice::delivered_at.is_null()))
+        .set(notice::delivered_at.eq(micros(at)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// What the delivery of a notice has to know.
+#[derive(Debug, Clone)]
+pub struct NoticeFacts {
+    /// The notice.
+    pub id: NoticeId,
+    /// Its incident.
+    pub incident: IncidentId,
+    /// Who tells.
+    pub processor: OrganisationId,
+    /// Who is told.
+    pub controller: OrganisationId,
+    /// Number within (incident, controller).
+    pub sequence: i32,
+    /// The notice that it replaces.
+    pub supersedes: Option<String>,
+    /// SHA-256 of the content.
+    pub content_sha256: String,
+    /// Whether it was delivered before.
+    pub delivered: bool,
+}
+
+/// The facts of the notices `ids`, locked until the transaction ends, for the service's own bookkeeping.
+pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeFacts>, StoreError> {
+    let wanted = notice::id.eq_any(ids);
+    let rows: Vec<NoticeRow> = match connection {
+        AnyConnection::Sqlite(inner) => notice::table.filter(wanted).select(NoticeRow::as_select()).load(inner)?,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => {
+            notice::table.filter(wanted).order(notice::id).select(NoticeRow::as_select()).for_update().load(inner)?
+        }
+    };
+    let read = |row: NoticeRow| {
+        let door = Door { table: "notice", id: &row.id };
+        Ok(NoticeFacts {
+            id: door.parse("id", &row.id)?,
+            incident: door.parse("incident_id", &row.incident_id)?,
+            processor: door.parse("processor_id", &row.processor_id)?,
+            controller: door.parse("controller_id", &row.controller_id)?,
+            sequence: row.sequence,
+            delivered: row.delivered_at.is_some(),
+            supersedes: row.supersedes,
+            content_sha256: row.content_sha256,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// The contents of the notices `ids`, for checking them against the ledger. Operators only.
+pub fn contents(
+    connection: &mut AnyConnection,
+    ids: &[&str],
+) -> Result<std::collections::HashMap<String, String>, StoreError> {
+    let rows: Vec<(String, String)> =
+        notice::table.filter(notice::id.eq_any(ids)).select((notice::id, notice::content)).load(connection)?;
+    Ok(rows.into_iter().collect())
+}

@@ -1,0 +1,134 @@
+//! Who has to be told: the processor's agreements in force, read set-based for one filing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::connection::AnyConnection;
+use super::error::StoreError;
+use super::row::Door;
+use super::schema::{agreement, agreement_product, organisation};
+use crate::domain::fault::Faults;
+use crate::domain::id::{AgreementId, OrganisationId};
+use crate::domain::parse::Place;
+use crate::domain::terms::Terms;
+
+/// The processor as the filing sees it.
+#[derive(Debug, Clone)]
+pub struct Processor {
+    /// Its roles, as codes.
+    pub roles: Vec<String>,
+    /// Counts every change of its agreements; a filing prepared under another edition is prepared anew.
+    pub edition: i64,
+}
+
+/// Which agreements are wanted.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// Those with these controllers.
+    Controllers(Vec<OrganisationId>),
+    /// Those for this product.
+    Product(String),
+    /// All.
+    All,
+}
+
+/// An agreement in force.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// The agreement.
+    pub id: AgreementId,
+    /// Its current version.
+    pub version: i32,
+    /// The controller.
+    pub controller: OrganisationId,
+    /// What the parties call it.
+    pub reference: String,
+    /// Its terms; agreements with the same words share them.
+    pub terms: Arc<Terms>,
+}
+
+/// The processor `tenant`, if it is known here.
+pub fn processor(connection: &mut AnyConnection, tenant: &OrganisationId) -> Result<Option<Processor>, StoreError> {
+    let found: Option<(String, i64)> = organisation::table
+        .find(tenant.as_str())
+        .select((organisation::roles, organisation::agreements_edition))
+        .first(connection)
+        .optional()?;
+    Ok(found.map(|(roles, edition)| Processor { roles: roles.split(',').map(str::to_owned).collect(), edition }))
+}
+
+/// The edition alone, read again inside the transaction that files.
+pub fn edition(connection: &mut AnyConnection, tenant: &OrganisationId) -> Result<i64, StoreError> {
+    Ok(organisation::table.find(tenant.as_str()).select(organisation::agreements_edition).first(connection)?)
+}
+
+/// The agreements of `tenant` that are in force on `day` (ISO 8601) and wanted, by controller and id.
+pub fn in_force(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    wanted: &Wanted,
+    day: &str,
+) -> Result<Vec<InForce>, StoreError> {
+    let mut query = agreement::table
+        .filter(agreement::processor_id.eq(tenant.as_str()))
+        .filter(agreement::valid_from.le(day))
+        .filter(agreement::valid_until.is_null().or(agreement::valid_until.ge(day)))
+        .into_boxed();
+    match wanted {
+        Wanted::All => {}
+        Wanted::Product(product) => {
+            let ids = agreement_product::table
+                .filter(agreement_product::product.eq(product))
+                .select(agreement_product::agreement_id);
+            query = query.filter(agreement::id.eq_any(ids));
+        }
+        Wanted::Controllers(controllers) => {
+            // Past a few hundred names one scan of the processor's own agreements is cheaper than as many look-ups.
+            if controllers.len() <= 500 {
+                query = query.filter(agreement::controller_id.eq_any(controllers.iter().map(OrganisationId::as_str)));
+            }
+        }
+    }
+    type Columns = (String, i32, String, String, String);
+    let rows: Vec<Columns> = query
+        .order((agreement::controller_id, agreement::id))
+        .select((agreement::id, agreement::version, agreement::controller_id, agreement::reference, agreement::terms))
+        .load(connection)?;
+    let mut known = HashMap::new();
+    rows.into_iter().map(|row| read(row, &mut known)).collect()
+}
+
+fn read(
+    (id, version, controller, reference, terms): (String, i32, String, String, String),
+    known: &mut HashMap<String, Arc<Terms>>,
+) -> Result<InForce, StoreError> {
+    let door = Door { table: "agreement", id: &id };
+    let terms = match known.get(&terms) {
+        Some(shared) => Arc::clone(shared),
+        None => {
+            let value: Value = door.json("terms", &terms)?;
+            let mut faults = Faults::default();
+            let parsed = Terms::parse(&Place::root(&value), &mut faults);
+            let parsed = Arc::new(faults.finish(parsed).map_err(|_| door.corrupt("terms"))?);
+            known.insert(terms, Arc::clone(&parsed));
+            parsed
+        }
+    };
+    Ok(InForce { version, controller: door.parse("controller_id", &controller)?, reference, terms, id: door.parse("id", &id)? })
+}
+
+/// The names of organisations by id.
+pub fn names(connection: &mut AnyConnection, ids: &[String]) -> Result<HashMap<String, String>, StoreError> {
+    let mut names = HashMap::new();
+    for part in ids.chunks(500) {
+        let rows: Vec<(String, String)> = organisation::table
+            .filter(organisation::id.eq_any(part))
+            .select((organisation::id, organisation::name))
+            .load(connection)?;
+        names.extend(rows);
+    }
+    Ok(names)
+}
