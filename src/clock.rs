@@ -88,11 +88,19 @@ impl Clock {
 
     /// How long to really wait until `delay` has passed on this clock; zero for a negative delay.
     pub fn real_delay(&self, delay: Duration) -> std::time::Duration {
-        let factor = match self.0.source {
+        std::time::Duration::try_from(delay).unwrap_or_default() / self.factor()
+    }
+
+    /// How much passes on this clock while `real` passes in the world.
+    pub fn passes_in(&self, real: Duration) -> Duration {
+        real * i32::try_from(self.factor()).unwrap_or(i32::MAX)
+    }
+
+    fn factor(&self) -> u32 {
+        match self.0.source {
             Source::Accelerated { factor, .. } => factor,
             Source::System | Source::Manual { .. } => 1,
-        };
-        std::time::Duration::try_from(delay).unwrap_or_default() / factor
+        }
     }
 }
 

@@ -34,7 +34,7 @@ impl Lane {
     }
 }
 
-/// How long a claim holds; longer than any attempt may take, so that no heartbeat is needed.
+/// How long a claim holds, in real time; longer than any attempt may take, so that no heartbeat is needed.
 pub const LEASE: Duration = Duration::seconds(60);
 
 /// How many failures in a row make an endpoint go to the retry lane at once.
@@ -93,7 +93,8 @@ pub fn retry_after(header: &str, now: OffsetDateTime) -> Option<Duration> {
     if let Ok(seconds) = header.trim().parse::<u32>() {
         return Some(Duration::seconds(i64::from(seconds)));
     }
-    let date = OffsetDateTime::parse(&header.trim().replace("GMT", "+0000"), &time::format_description::well_known::Rfc2822);
+    let date =
+        OffsetDateTime::parse(&header.trim().replace("GMT", "+0000"), &time::format_description::well_known::Rfc2822);
     date.ok().map(|date| date - now).filter(|wait| wait.is_positive())
 }
 

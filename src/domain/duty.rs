@@ -114,7 +114,10 @@ impl Due {
 
     /// The first step from `from` on that the clock has.
     pub fn next(&self, from: Option<Step>) -> Option<(Step, OffsetDateTime)> {
-        Step::ALL.into_iter().filter(|step| from.is_some_and(|from| *step >= from)).find_map(|step| Some((step, self.at(step)?)))
+        Step::ALL
+            .into_iter()
+            .filter(|step| from.is_some_and(|from| *step >= from))
+            .find_map(|step| Some((step, self.at(step)?)))
     }
 }
 

@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn patterns_choose_types_and_families() {
         let patterns = Patterns(vec!["notice.*".into(), "duty.met".into()]);
-        let wanted: Vec<_> = EventType::CODES.iter().filter(|(_, event)| patterns.want(*event)).map(|(code, _)| *code).collect();
+        let wanted: Vec<_> =
+            EventType::CODES.iter().filter(|(_, event)| patterns.want(*event)).map(|(code, _)| *code).collect();
         assert_eq!(wanted, ["notice.initial", "duty.met"]);
         assert!(EventType::CODES.iter().all(|(_, event)| Patterns(vec!["*".into()]).want(*event)));
     }

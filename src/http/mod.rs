@@ -3,8 +3,11 @@
 mod agreements;
 mod api;
 mod auth;
+mod duties;
 mod extract;
 mod import;
+mod incidents;
+mod notices;
 mod organisations;
 mod pages;
 mod problem;

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
-use super::{agreements, import, organisations, system, webhooks};
+use super::{agreements, duties, import, incidents, notices, organisations, system, webhooks};
 
 /// One operation of the interface.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,18 @@ macro_rules! routes {
 }
 
 routes! {
+    POST "/v1/incidents" => incidents::file;
+    GET "/v1/incidents" => incidents::list;
+    GET "/v1/incidents/{id}" => incidents::show;
+    GET "/v1/incidents/{id}/report" => incidents::report;
+    GET "/v1/notices" => notices::list;
+    GET "/v1/notices/{id}" => notices::show;
+    GET "/v1/notices/{id}/content" => notices::content;
+    POST "/v1/notices/{id}/acknowledgement" => notices::acknowledge;
+    GET "/v1/notices/{id}/deliveries" => notices::deliveries;
+    POST "/v1/notices/{id}/redeliver" => notices::redeliver;
+    GET "/v1/duties" => duties::board;
+    GET "/v1/audit" => duties::audit;
     POST "/v1/organisations" => organisations::create;
     GET "/v1/organisations" => organisations::list;
     GET "/v1/organisations/{id}" => organisations::show;

@@ -5,22 +5,20 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::file_incident::{Plan, Told};
-use super::record_attempts::lane_for;
 use super::{Answer, Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::duty::{DutyState, FrozenTerms, Step};
 use crate::domain::duty_record::{Duty, SUPERVISORY_AUTHORITY};
 use crate::domain::event::EventType;
-use crate::domain::id::{IncidentId, NoticeId};
+use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::IncidentState;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::obligation::{AUTHORITY_NOTIFICATION, CONTRACT_NOTICE, Limit};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::span::{IsoDuration, Span};
-use crate::store::deliveries::{self, NewDeliveryRow};
 use crate::store::incidents::{self, NewIncidentRow};
 use crate::store::notices::{self, NewNoticeRow};
-use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
+use crate::store::{AnyConnection, duties, ledger, micros, outbox, webhooks};
 use crate::telemetry;
 
 /// How many duties the answer to a filing shows.
@@ -68,7 +66,7 @@ impl Service {
         store_incident(connection, actor, plan, &incident, now)?;
         store_notices(connection, actor, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
-        self.enqueue(connection, &prepared, now)?;
+        self.enqueue(connection, &actor.organisation, &prepared, now)?;
         ledger::append(connection, &[entry(actor, plan, &prepared, &incident, now)?])?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
         answer(plan, &incident, all_duties, now)
@@ -147,11 +145,11 @@ impl Service {
     fn enqueue(
         &self,
         connection: &mut AnyConnection,
+        processor: &OrganisationId,
         prepared: &[Prepared<'_>],
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
-        let controllers: Vec<String> =
-            prepared.iter().map(|one| one.told.agreement.controller.to_string()).collect();
+        let controllers: Vec<String> = prepared.iter().map(|one| one.told.agreement.controller.to_string()).collect();
         let endpoints = webhooks::of_organisations(connection, &controllers)?;
         let mut by_owner: std::collections::HashMap<&str, Vec<&webhooks::Endpoint>> = std::collections::HashMap::new();
         for endpoint in endpoints.iter().filter(|endpoint| endpoint.events.want(EventType::NoticeInitial)) {
@@ -160,43 +158,21 @@ impl Service {
         let mut rows = Vec::with_capacity(prepared.len());
         for one in prepared {
             let owned = by_owner.get(one.told.agreement.controller.as_str());
-            for endpoint in owned.into_iter().flatten().filter(|endpoint| one.told.goes_to(endpoint)) {
-                rows.push(self.delivery_row(one, endpoint, now));
+            for endpoint in owned.into_iter().flatten().filter(|endpoint| one.told.goes_to(endpoint, processor)) {
+                let notice = Some(one.notice.clone());
+                rows.push(self.message_to(endpoint, EventType::NoticeInitial, notice, one.deadline, now));
             }
         }
-        Ok(deliveries::insert(connection, &rows)?)
-    }
-
-    fn delivery_row<'r>(
-        &self,
-        one: &'r Prepared<'_>,
-        endpoint: &'r webhooks::Endpoint,
-        now: OffsetDateTime,
-    ) -> NewDeliveryRow<'r> {
-        NewDeliveryRow {
-            id: self.id::<crate::domain::id::Delivery>(now).to_string(),
-            r#type: EventType::NoticeInitial.as_str(),
-            notice_id: Some(one.notice.as_str()),
-            duty_id: None,
-            step: None,
-            webhook_id: endpoint.id.as_str(),
-            organisation_id: endpoint.organisation.as_str(),
-            lane: lane_for(endpoint.failures).index(),
-            state: "open",
-            next_at: micros(now),
-            deadline_at: micros(one.deadline),
-            attempts: 0,
-            lease: 0,
-            created_at: micros(now),
-        }
+        Ok(outbox::enqueue(connection, &rows, now)?)
     }
 }
 
 impl Told {
-    /// Whether the agreement sends notices to this endpoint: to those it names, or to all where it names none.
-    fn goes_to(&self, endpoint: &webhooks::Endpoint) -> bool {
-        let mut named = self.agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
-        named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id)
+    /// Whether the agreement with `processor` sends notices to this endpoint: to those it names, or to all where it names none.
+    fn goes_to(&self, endpoint: &webhooks::Endpoint, processor: &OrganisationId) -> bool {
+        let mut named =
+            self.agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
+        endpoint.hears(processor) && (named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id))
     }
 }
 
@@ -260,8 +236,10 @@ fn entry(
     incident: &IncidentId,
     now: OffsetDateTime,
 ) -> Result<NewEntry, ServiceError> {
-    let notices: Vec<_> =
-        prepared.iter().map(|one| json!([one.notice, one.told.agreement.controller, one.told.content_sha256])).collect();
+    let notices: Vec<_> = prepared
+        .iter()
+        .map(|one| json!([one.notice, one.told.agreement.controller, one.told.content_sha256]))
+        .collect();
     let content = plan.filing.whole().to_json()?;
     Ok(NewEntry {
         stream: Stream::Incident(incident.clone()),

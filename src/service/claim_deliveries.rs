@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Service, ServiceError};
 use crate::crypto::{WebhookSecret, sha256_hex, webhook_signatures};
-use crate::domain::delivery::Lane;
+use crate::domain::delivery::{LEASE, Lane};
 use crate::domain::duty::{FrozenTerms, Step};
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
@@ -82,7 +82,7 @@ impl Service {
         limit: i64,
         now: OffsetDateTime,
     ) -> Result<Vec<Rendered>, ServiceError> {
-        let claimed = deliveries::claim(connection, lane, limit, now)?;
+        let claimed = deliveries::claim(connection, lane, limit, now, now + self.clock.passes_in(LEASE))?;
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
@@ -193,7 +193,8 @@ impl Service {
 
     /// The secret of the endpoint and, for a while after rotation, the one before.
     fn secrets(&self, target: &Target, now: OffsetDateTime) -> Result<Vec<WebhookSecret>, ServiceError> {
-        let previous = target.previous_valid_until.filter(|until| *until > now).and(target.previous_secret_sealed.as_ref());
+        let previous =
+            target.previous_valid_until.filter(|until| *until > now).and(target.previous_secret_sealed.as_ref());
         let open = |sealed: &String| {
             let opened = self.master_key.open(&secret_context(&target.id), sealed)?;
             Ok(WebhookSecret::parse(&String::from_utf8_lossy(&opened))?)

@@ -9,11 +9,11 @@ use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
 use crate::domain::event::EventType;
-use crate::domain::id::{Delivery, NoticeId, OrganisationId, WebhookId};
+use crate::domain::id::{NoticeId, OrganisationId, WebhookId};
 use crate::domain::webhook::{NewWebhook, WebhookContent};
-use crate::store::deliveries::{self, NewDeliveryRow};
+use crate::store::outbox::{self, NewDelivery};
 use crate::store::webhooks::Endpoint;
-use crate::store::{AnyConnection, agreements, ledger, micros, organisations, webhooks};
+use crate::store::{AnyConnection, agreements, ledger, organisations, webhooks};
 
 /// How long a notice is tried densely at an endpoint that came late.
 const LATE_WINDOW: Duration = Duration::DAY;
@@ -82,37 +82,31 @@ impl Service {
                 organisations::raise_edition(connection, &processor)?;
             }
         }
-        let notices = webhooks::notices_to_tell(connection, &endpoint)?;
-        let row = |notice| self.delivery_to(&endpoint, event, Some(notice), LATE_WINDOW, now);
-        let rows: Vec<_> = notices.iter().map(row).collect();
-        deliveries::insert(connection, &rows)?;
-        Ok(rows.len())
+        let notices = outbox::notices_to_tell(connection, &endpoint)?;
+        let message = |notice| self.message_to(&endpoint, event, Some(notice), now + LATE_WINDOW, now);
+        let messages: Vec<_> = notices.into_iter().map(message).collect();
+        outbox::enqueue(connection, &messages, now)?;
+        Ok(messages.len())
     }
 
-    /// A message to one endpoint, due at once and tried densely for `window`.
-    pub(super) fn delivery_to<'r>(
+    /// A message to one endpoint, tried densely until `deadline_at`.
+    pub(super) fn message_to(
         &self,
-        endpoint: &'r Endpoint,
+        endpoint: &Endpoint,
         event: EventType,
-        notice: Option<&'r NoticeId>,
-        window: Duration,
+        notice: Option<NoticeId>,
+        deadline_at: OffsetDateTime,
         now: OffsetDateTime,
-    ) -> NewDeliveryRow<'r> {
-        NewDeliveryRow {
-            id: self.id::<Delivery>(now).to_string(),
-            r#type: event.as_str(),
-            notice_id: notice.map(NoticeId::as_str),
-            duty_id: None,
-            step: None,
-            webhook_id: endpoint.id.as_str(),
-            organisation_id: endpoint.organisation.as_str(),
-            lane: lane_for(endpoint.failures).index(),
-            state: "open",
-            next_at: micros(now),
-            deadline_at: micros(now + window),
-            attempts: 0,
-            lease: 0,
-            created_at: micros(now),
+    ) -> NewDelivery {
+        NewDelivery {
+            id: self.id(now),
+            event,
+            notice,
+            duty: None,
+            webhook: endpoint.id.clone(),
+            organisation: endpoint.organisation.clone(),
+            lane: lane_for(endpoint.failures),
+            deadline_at,
         }
     }
 }

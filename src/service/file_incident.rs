@@ -173,7 +173,11 @@ fn listed<'f>(
     for (position, share) in shares.iter().enumerate() {
         let pointer = format!("/affected/{position}/controller");
         let Some(agreements) = by_controller.remove(&share.controller) else {
-            faults.add(pointer, "no_agreement", "No agreement with this controller was in force when you became aware.");
+            faults.add(
+                pointer,
+                "no_agreement",
+                "No agreement with this controller was in force when you became aware.",
+            );
             continue;
         };
         match strictest(filing, agreements) {
@@ -194,8 +198,7 @@ fn unlisted<'f>(
     faults: &mut Faults,
 ) -> Vec<Candidate<'f>> {
     let agreements = by_controller.into_values().filter_map(|agreements| strictest(filing, agreements));
-    let candidates: Vec<_> =
-        agreements.map(|agreement| Candidate { position: None, share: None, agreement }).collect();
+    let candidates: Vec<_> = agreements.map(|agreement| Candidate { position: None, share: None, agreement }).collect();
     if candidates.is_empty() {
         faults.add("/affected", "nobody_to_tell", "No agreement in force asks to be told of this.");
     }

@@ -22,6 +22,7 @@ mod read;
 mod record;
 mod record_attempts;
 mod redeliver;
+mod report;
 mod rotate_webhook;
 mod show_agreements;
 mod show_organisations;

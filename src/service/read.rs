@@ -57,7 +57,8 @@ impl Service {
     /// One incident: the whole for its processor, the own share for a controller.
     pub async fn show_incident(&self, actor: &Actor, id: IncidentId) -> Result<Incident, ServiceError> {
         let tenant = actor.organisation.clone();
-        let found = self.store.read(move |connection| Ok::<_, ServiceError>(incidents::find(connection, &tenant, &id)?));
+        let found =
+            self.store.read(move |connection| Ok::<_, ServiceError>(incidents::find(connection, &tenant, &id)?));
         found.await?.ok_or(ServiceError::NotFound)
     }
 

@@ -76,13 +76,9 @@ impl Service {
             attempted.iter().map(|one| (one.sent.webhook.clone(), one.outcome.is_success())).collect();
         webhooks::note_outcomes(connection, &outcomes)?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
-        let held: std::collections::HashSet<String> =
-            deliveries::still_held(connection, &pairs)?.into_iter().collect();
-        let finished: Vec<_> = attempted
-            .iter()
-            .filter(|one| held.contains(&one.sent.delivery))
-            .map(|one| self.finished(one))
-            .collect();
+        let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
+        let finished: Vec<_> =
+            attempted.iter().filter(|one| held.contains(&one.sent.delivery)).map(|one| self.finished(one)).collect();
         Ok(deliveries::finish(connection, &finished)?)
     }
 

@@ -33,7 +33,8 @@ fn reopen(
     if reopened.is_empty() {
         return Err(ServiceError::Conflict {
             code: "no-endpoint",
-            detail: "The controller has no endpoint for notices; register a webhook for it, and the notice is sent.".into(),
+            detail: "The controller has no endpoint for notices; register a webhook for it, and the notice is sent."
+                .into(),
         });
     }
     let entry = NewEntry {

@@ -10,8 +10,8 @@ use crate::domain::duty::{DutyState, Fired, Step};
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::ledger::{NewEntry, Stream};
-use crate::store::deliveries::{self, NewDeliveryRow};
-use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
+use crate::store::outbox::{self, NewDelivery};
+use crate::store::{AnyConnection, duties, ledger, webhooks};
 
 /// How many clocks are looked at in one transaction.
 const BATCH: i64 = 500;
@@ -42,7 +42,8 @@ impl Service {
 
     /// When the next alarm comes, UTC.
     pub async fn next_alarm_at(&self) -> Result<Option<OffsetDateTime>, ServiceError> {
-        let next: Option<i64> = self.store.read(|connection| Ok::<_, ServiceError>(duties::next_alarm(connection)?)).await?;
+        let next: Option<i64> =
+            self.store.read(|connection| Ok::<_, ServiceError>(duties::next_alarm(connection)?)).await?;
         Ok(next.and_then(|micros| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()))
     }
 
@@ -99,35 +100,31 @@ impl Service {
         let mut rows = Vec::new();
         for telling in tellings {
             let wanting = endpoints.iter().filter(|endpoint| {
-                endpoint.events.want(telling.event) && telling.concerned().any(|id| id == endpoint.organisation.as_str())
+                endpoint.events.want(telling.event)
+                    && endpoint.hears(&telling.duty.processor)
+                    && telling.concerned().any(|id| id == endpoint.organisation.as_str())
             });
-            rows.extend(wanting.map(|endpoint| self.telling_row(telling, endpoint, now)));
+            rows.extend(wanting.map(|endpoint| self.telling_delivery(telling, endpoint, now)));
         }
-        deliveries::insert(connection, &rows)?;
+        outbox::enqueue(connection, &rows, now)?;
         Ok(!rows.is_empty())
     }
 
-    fn telling_row<'r>(
+    fn telling_delivery(
         &self,
-        telling: &'r Telling<'_>,
-        endpoint: &'r webhooks::Endpoint,
+        telling: &Telling<'_>,
+        endpoint: &webhooks::Endpoint,
         now: OffsetDateTime,
-    ) -> NewDeliveryRow<'r> {
-        NewDeliveryRow {
-            id: self.id::<crate::domain::id::Delivery>(now).to_string(),
-            r#type: telling.event.as_str(),
-            notice_id: None,
-            duty_id: Some(telling.duty.id.as_str()),
-            step: Some(telling.step),
-            webhook_id: endpoint.id.as_str(),
-            organisation_id: endpoint.organisation.as_str(),
-            lane: lane_for(endpoint.failures).index(),
-            state: "open",
-            next_at: micros(now),
-            deadline_at: micros(now + WINDOW),
-            attempts: 0,
-            lease: 0,
-            created_at: micros(now),
+    ) -> NewDelivery {
+        NewDelivery {
+            id: self.id(now),
+            event: telling.event,
+            notice: None,
+            duty: Some((telling.duty.id.clone(), telling.step)),
+            webhook: endpoint.id.clone(),
+            organisation: endpoint.organisation.clone(),
+            lane: lane_for(endpoint.failures),
+            deadline_at: now + WINDOW,
         }
     }
 }

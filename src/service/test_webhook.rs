@@ -7,21 +7,21 @@ use super::record::Deed;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::event::EventType;
-use crate::domain::id::WebhookId;
-use crate::store::{AnyConnection, deliveries, ledger, webhooks};
+use crate::domain::id::{DeliveryId, WebhookId};
+use crate::store::{AnyConnection, ledger, outbox, webhooks};
 
 /// How long a test message is tried densely.
 const WINDOW: Duration = Duration::HOUR;
 
 impl Service {
-    /// Enqueues a test message and answers the id of its delivery.
-    pub async fn test_webhook(&self, actor: Actor, id: WebhookId) -> Result<String, ServiceError> {
+    /// Enqueues a test message and answers its delivery.
+    pub async fn test_webhook(&self, actor: Actor, id: WebhookId) -> Result<DeliveryId, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
         let work = move |connection: &mut AnyConnection| {
             let endpoint = webhooks::endpoint(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
-            let row = service.delivery_to(&endpoint, EventType::EndpointTest, None, WINDOW, now);
-            let delivery = row.id.clone();
-            deliveries::insert(connection, &[row])?;
+            let message = service.message_to(&endpoint, EventType::EndpointTest, None, now + WINDOW, now);
+            let delivery = message.id.clone();
+            outbox::enqueue(connection, &[message], now)?;
             let facts = json!({"delivery": delivery});
             let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: now };
             ledger::append(connection, &[deed.entry("webhook.tested", id.as_str(), None, facts)])?;

@@ -55,7 +55,8 @@ impl Service {
 
 fn verify(connection: &mut AnyConnection) -> Result<Verification, ServiceError> {
     let found = Verification { entries: 0, streams: 0, verified: true, misfit: None };
-    let mut walk = Walk { stream: String::new(), sequence: 0, hash: GENESIS.to_owned(), found, ends: recorded_ends(connection)? };
+    let mut walk =
+        Walk { stream: String::new(), sequence: 0, hash: GENESIS.to_owned(), found, ends: recorded_ends(connection)? };
     loop {
         let batch = ledger::walk(connection, (&walk.stream, walk.sequence), BATCH)?;
         if batch.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
+use serde::Serialize;
 use serde_json::Value;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
@@ -33,7 +34,7 @@ pub struct AgreementFilter {
     pub reference: Option<String>,
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, Selectable, Serialize)]
 #[diesel(table_name = agreement)]
 struct AgreementRow {
     id: String,
@@ -49,7 +50,7 @@ struct AgreementRow {
     changed_at: i64,
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = agreement_version)]
 struct VersionRow {
     agreement_id: String,
@@ -62,40 +63,38 @@ struct VersionRow {
     created_at: i64,
 }
 
-batch::row! {
-    NewAgreementRow in "agreement" {
-        id: &'a str,
-        processor_id: &'a str,
-        controller_id: &'a str,
-        version: i32,
-        reference: &'a str,
-        products: &'a str,
-        valid_from: &'a str,
-        valid_until: Option<&'a str>,
-        terms: &'a str,
-        created_at: i64,
-        changed_at: i64,
-    }
+#[derive(Serialize)]
+struct ProductRow<'a> {
+    agreement_id: &'a str,
+    product: &'a str,
 }
 
-batch::row! {
-    NewVersionRow in "agreement_version" {
-        agreement_id: &'a str,
-        version: i32,
-        reference: &'a str,
-        products: &'a str,
-        valid_from: &'a str,
-        valid_until: Option<&'a str>,
-        terms: &'a str,
-        created_at: i64,
-    }
+impl batch::Row for AgreementRow {
+    const TABLE: &'static str = "agreement";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "processor_id",
+        "controller_id",
+        "version",
+        "reference",
+        "products",
+        "valid_from",
+        "valid_until",
+        "terms",
+        "created_at",
+        "changed_at",
+    ];
 }
 
-batch::row! {
-    NewProductRow in "agreement_product" {
-        agreement_id: &'a str,
-        product: &'a str,
-    }
+impl batch::Row for VersionRow {
+    const TABLE: &'static str = "agreement_version";
+    const COLUMNS: &'static [&'static str] =
+        &["agreement_id", "version", "reference", "products", "valid_from", "valid_until", "terms", "created_at"];
+}
+
+impl batch::Row for ProductRow<'_> {
+    const TABLE: &'static str = "agreement_product";
+    const COLUMNS: &'static [&'static str] = &["agreement_id", "product"];
 }
 
 impl VersionRow {
@@ -115,36 +114,6 @@ impl VersionRow {
             terms: text(&content.terms)?,
             created_at: micros(now),
         })
-    }
-
-    /// The row of the agreement itself, of which this is the first version.
-    fn first<'a>(&'a self, processor: &'a OrganisationId, new: &'a NewAgreement) -> NewAgreementRow<'a> {
-        NewAgreementRow {
-            id: &self.agreement_id,
-            processor_id: processor.as_str(),
-            controller_id: new.controller.as_str(),
-            version: self.version,
-            reference: &self.reference,
-            products: &self.products,
-            valid_from: &self.valid_from,
-            valid_until: self.valid_until.as_deref(),
-            terms: &self.terms,
-            created_at: self.created_at,
-            changed_at: self.created_at,
-        }
-    }
-
-    fn to_new(&self) -> NewVersionRow<'_> {
-        NewVersionRow {
-            agreement_id: &self.agreement_id,
-            version: self.version,
-            reference: &self.reference,
-            products: &self.products,
-            valid_from: &self.valid_from,
-            valid_until: self.valid_until.as_deref(),
-            terms: &self.terms,
-            created_at: self.created_at,
-        }
     }
 
     /// The agreement `base` as it stood in this version.
@@ -171,14 +140,27 @@ pub fn insert(
     new: &[(AgreementId, &NewAgreement)],
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    let mut versions = Vec::with_capacity(new.len());
-    for (id, new) in new {
-        versions.push(VersionRow::new(id, 1, &new.content, now)?);
+    let (mut agreements, mut versions) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
+    for (id, NewAgreement { controller, content }) in new {
+        let version = VersionRow::new(id, 1, content, now)?;
+        agreements.push(AgreementRow {
+            id: id.to_string(),
+            processor_id: processor.to_string(),
+            controller_id: controller.to_string(),
+            version: 1,
+            reference: version.reference.clone(),
+            products: version.products.clone(),
+            valid_from: version.valid_from.clone(),
+            valid_until: version.valid_until.clone(),
+            terms: version.terms.clone(),
+            created_at: version.created_at,
+            changed_at: version.created_at,
+        });
+        versions.push(version);
     }
-    let agreements: Vec<_> = versions.iter().zip(new).map(|(row, (_, new))| row.first(processor, new)).collect();
     let products: Vec<_> = new.iter().flat_map(|(id, new)| product_rows(id, &new.content)).collect();
     batch::insert(connection, &agreements)?;
-    batch::insert(connection, &versions.iter().map(VersionRow::to_new).collect::<Vec<_>>())?;
+    batch::insert(connection, &versions)?;
     batch::insert(connection, &products)?;
     Ok(())
 }
@@ -206,7 +188,7 @@ pub fn replace(
     if changed == 0 {
         return Ok(false);
     }
-    batch::insert(connection, &[row.to_new()])?;
+    diesel::insert_into(agreement_version::table).values(&row).execute(connection)?;
     diesel::delete(agreement_product::table.filter(agreement_product::agreement_id.eq(id.as_str())))
         .execute(connection)?;
     let products: Vec<_> = product_rows(id, content).collect();
@@ -337,7 +319,7 @@ fn read(connection: &mut AnyConnection, rows: Vec<AgreementRow>) -> Result<Vec<A
 }
 
 /// Reads stored terms.
-pub(crate) fn terms(door: &Door<'_>, stored: &str) -> Result<Terms, StoreError> {
+fn terms(door: &Door<'_>, stored: &str) -> Result<Terms, StoreError> {
     let value: Value = door.json("terms", stored)?;
     Terms::parse(&Place::root(&value), &mut Faults::default()).ok_or_else(|| door.corrupt("terms"))
 }
@@ -346,6 +328,15 @@ fn day(door: &Door<'_>, column: &'static str, stored: &str) -> Result<Date, Stor
     Date::parse(stored, format_description!("[year]-[month]-[day]")).map_err(|_| door.corrupt(column))
 }
 
-fn product_rows<'a>(id: &'a AgreementId, content: &'a AgreementContent) -> impl Iterator<Item = NewProductRow<'a>> {
-    content.products.iter().map(|product| NewProductRow { agreement_id: id.as_str(), product })
+fn product_rows<'a>(id: &'a AgreementId, content: &'a AgreementContent) -> impl Iterator<Item = ProductRow<'a>> {
+    content.products.iter().map(|product| ProductRow { agreement_id: id.as_str(), product })
+}
+
+/// What the parties called the agreement in one version of it; for whoever has a notice that names the version.
+pub fn reference(connection: &mut AnyConnection, id: &str, version: i32) -> Result<Option<String>, StoreError> {
+    Ok(agreement_version::table
+        .find((id, version))
+        .select(agreement_version::reference)
+        .first(connection)
+        .optional()?)
 }

@@ -10,30 +10,10 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{attempt, delivery};
-use crate::domain::delivery::{LEASE, Lane};
+use crate::domain::delivery::Lane;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
-
-batch::row! {
-    /// A delivery as it is put into the outbox.
-    NewDeliveryRow in "delivery" {
-        id: String,
-        r#type: &'a str,
-        notice_id: Option<&'a str>,
-        duty_id: Option<&'a str>,
-        step: Option<i32>,
-        webhook_id: &'a str,
-        organisation_id: &'a str,
-        lane: i32,
-        state: &'a str,
-        next_at: i64,
-        deadline_at: i64,
-        attempts: i32,
-        lease: i64,
-        created_at: i64,
-    }
-}
 
 batch::row! {
     /// An attempt as it is opened with the claim.
@@ -84,18 +64,13 @@ pub struct Claimed {
     pub deadline_at: i64,
 }
 
-/// Puts deliveries into the outbox, in one statement.
-pub(crate) fn insert(connection: &mut AnyConnection, rows: &[NewDeliveryRow<'_>]) -> Result<(), StoreError> {
-    batch::insert(connection, rows)?;
-    Ok(())
-}
-
-/// Claims up to `limit` due deliveries of a lane until `now` plus the lease; replicas never claim the same ones.
+/// Claims up to `limit` deliveries of a lane that are due at `now`, until `lease_end`; replicas never claim the same ones.
 pub fn claim(
     connection: &mut AnyConnection,
     lane: Lane,
     limit: i64,
     now: OffsetDateTime,
+    lease_end: OffsetDateTime,
 ) -> Result<Vec<Claimed>, StoreError> {
     #[cfg_attr(not(feature = "postgres"), expect(clippy::infallible_destructuring_match, reason = "two databases"))]
     let skip = match connection {
@@ -114,7 +89,7 @@ pub fn claim(
         .bind::<Integer, _>(lane.index())
         .bind::<BigInt, _>(micros(now))
         .bind::<BigInt, _>(limit)
-        .bind::<BigInt, _>(micros(now + LEASE))
+        .bind::<BigInt, _>(micros(lease_end))
         .load(connection)?)
 }
 

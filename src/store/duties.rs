@@ -150,7 +150,9 @@ fn state(row: &DutyRow, door: &Door<'_>) -> Result<DutyState, StoreError> {
         ("not_started", None, None) => Ok(DutyState::NotStarted),
         ("running", Some(due), None) => Ok(DutyState::Running(due)),
         ("breached", Some(due), None) => Ok(DutyState::Breached(due)),
-        ("met", Some(due), Some(met)) => Ok(DutyState::Met { due, met_at: door.instant("met_at", met)?, late: row.late }),
+        ("met", Some(due), Some(met)) => {
+            Ok(DutyState::Met { due, met_at: door.instant("met_at", met)?, late: row.late })
+        }
         _ => Err(door.corrupt("state")),
     }
 }
@@ -165,7 +167,15 @@ pub fn insert(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), Sto
 /// Stores where duties stand now, in one statement.
 pub fn update(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), StoreError> {
     const SET: &[&str] = &[
-        "state", "start_at", "alarm_at", "legal_due_at", "internal_target_at", "met_at", "late", "urgency_at", "next_step",
+        "state",
+        "start_at",
+        "alarm_at",
+        "legal_due_at",
+        "internal_target_at",
+        "met_at",
+        "late",
+        "urgency_at",
+        "next_step",
         "next_alarm_at",
     ];
     let rows: Vec<_> = duties.iter().map(to_row).collect();
@@ -250,9 +260,10 @@ pub fn of_party(
 /// The duties that the notices `ids` bear on, for the service's own bookkeeping.
 pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<(String, Duty)>, StoreError> {
     let rows: Vec<(String, DutyRow)> = duty::table
-        .inner_join(notice::table.on(
-            notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::controller_id)),
-        ))
+        .inner_join(
+            notice::table
+                .on(notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::controller_id))),
+        )
         .filter(notice::id.eq_any(ids))
         .select((notice::id, DutyRow::as_select()))
         .load(connection)?;

@@ -40,7 +40,10 @@ impl StoreError {
         match self {
             Self::Unavailable(_) | Self::Query(Error::BrokenTransactionManager) => true,
             Self::Query(Error::DatabaseError(
-                Kind::ClosedConnection | Kind::UnableToSendCommand | Kind::SerializationFailure | Kind::ReadOnlyTransaction,
+                Kind::ClosedConnection
+                | Kind::UnableToSendCommand
+                | Kind::SerializationFailure
+                | Kind::ReadOnlyTransaction,
                 _,
             )) => true,
             Self::Query(Error::DatabaseError(_, information)) => {

@@ -63,7 +63,11 @@ pub struct IncidentFilter {
     pub controller: Option<OrganisationId>,
 }
 
-fn counts(connection: &mut AnyConnection, tenant: &str, ids: &[&str]) -> Result<Vec<(String, NoticeCounts)>, StoreError> {
+fn counts(
+    connection: &mut AnyConnection,
+    tenant: &str,
+    ids: &[&str],
+) -> Result<Vec<(String, NoticeCounts)>, StoreError> {
     type Counted = (String, i64, i64, i64);
     let rows: Vec<Counted> = notice::table
         .filter(notice::incident_id.eq_any(ids))
@@ -112,7 +116,8 @@ pub fn list(
     let mine = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(concerning(tenant.as_str())));
     let mut query = incident::table.filter(mine).into_boxed();
     if let Some(text) = &filter.text {
-        let pattern = format!("%{}%", text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+        let pattern =
+            format!("%{}%", text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
         let title = diesel::dsl::sql::<diesel::sql_types::Bool>("lower(title) LIKE ")
             .bind::<diesel::sql_types::Text, _>(pattern)
             .sql(" ESCAPE '\\'");

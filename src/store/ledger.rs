@@ -205,11 +205,7 @@ pub fn list(
 }
 
 /// A page of the whole ledger for verification: stream by stream, after (`stream`, `sequence`). Operators only.
-pub fn walk(
-    connection: &mut AnyConnection,
-    after: (&str, i64),
-    limit: i64,
-) -> Result<Vec<EntryRow>, StoreError> {
+pub fn walk(connection: &mut AnyConnection, after: (&str, i64), limit: i64) -> Result<Vec<EntryRow>, StoreError> {
     let (stream, sequence) = after;
     let later = ledger::stream.gt(stream).or(ledger::stream.eq(stream).and(ledger::sequence.gt(sequence)));
     Ok(ledger::table

@@ -5,15 +5,16 @@
 pub mod agreements;
 pub(crate) mod batch;
 pub(crate) mod connection;
-mod error;
-mod group;
 pub mod deliveries;
 pub mod duties;
+mod error;
+mod group;
 pub mod idempotency;
 pub mod incidents;
 pub mod ledger;
 pub mod notices;
 pub mod organisations;
+pub mod outbox;
 pub mod parties;
 pub(crate) mod row;
 pub(crate) mod schema;

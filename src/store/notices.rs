@@ -11,9 +11,7 @@ use super::parties::names;
 use super::row::{Door, micros};
 use super::schema::{notice, receipt};
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
-use crate::domain::incident::{
-    Acknowledger, Link, Notice, NoticeState, NoticeSummary, Receipt, ReceiptLevel,
-};
+use crate::domain::incident::{Acknowledger, Link, Notice, NoticeState, NoticeSummary, Receipt, ReceiptLevel};
 use crate::domain::page::{Page, PageRequest};
 
 batch::row! {
@@ -107,14 +105,16 @@ pub fn list(
 }
 
 fn summaries(connection: &mut AnyConnection, rows: Vec<NoticeRow>) -> Result<Vec<NoticeSummary>, StoreError> {
-    let parties: Vec<_> =
-        rows.iter().flat_map(|row| [row.processor_id.clone(), row.controller_id.clone()]).collect();
+    let parties: Vec<_> = rows.iter().flat_map(|row| [row.processor_id.clone(), row.controller_id.clone()]).collect();
     let names = names(connection, &parties)?;
     rows.into_iter()
         .map(|row| {
             let door = Door { table: "notice", id: &row.id };
             let link = |column, id: &str| {
-                Ok::<_, StoreError>(Link { id: door.parse(column, id)?, name: names.get(id).cloned().unwrap_or_default() })
+                Ok::<_, StoreError>(Link {
+                    id: door.parse(column, id)?,
+                    name: names.get(id).cloned().unwrap_or_default(),
+                })
             };
             Ok(NoticeSummary {
                 id: door.parse("id", &row.id)?,
@@ -175,7 +175,11 @@ pub fn of_party(
         rest.push((content, agreement, version));
     }
     let summaries = summaries(connection, plain)?;
-    Ok(summaries.into_iter().zip(rest).map(|(summary, (content, agreement, version))| (summary, content, agreement, version)).collect())
+    Ok(summaries
+        .into_iter()
+        .zip(rest)
+        .map(|(summary, (content, agreement, version))| (summary, content, agreement, version))
+        .collect())
 }
 
 /// The receipts of the notices `ids`, oldest first.

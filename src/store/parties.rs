@@ -60,9 +60,14 @@ pub fn processor(connection: &mut AnyConnection, tenant: &OrganisationId) -> Res
     Ok(found.map(|(roles, edition)| Processor { roles: roles.split(',').map(str::to_owned).collect(), edition }))
 }
 
-/// The edition alone, read again inside the transaction that files.
+/// The edition alone, read again inside the transaction that files; it cannot change until that transaction ends.
 pub fn edition(connection: &mut AnyConnection, tenant: &OrganisationId) -> Result<i64, StoreError> {
-    Ok(organisation::table.find(tenant.as_str()).select(organisation::agreements_edition).first(connection)?)
+    let row = organisation::table.find(tenant.as_str()).select(organisation::agreements_edition);
+    Ok(match connection {
+        AnyConnection::Sqlite(inner) => row.first(inner)?,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => row.for_share().first(inner)?,
+    })
 }
 
 /// The agreements of `tenant` that are in force on `day` (ISO 8601) and wanted, by controller and id.
@@ -117,7 +122,13 @@ fn read(
             parsed
         }
     };
-    Ok(InForce { version, controller: door.parse("controller_id", &controller)?, reference, terms, id: door.parse("id", &id)? })
+    Ok(InForce {
+        version,
+        controller: door.parse("controller_id", &controller)?,
+        reference,
+        terms,
+        id: door.parse("id", &id)?,
+    })
 }
 
 /// The names of organisations by id.

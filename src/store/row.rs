@@ -31,7 +31,11 @@ impl Door<'_> {
         text.parse().map_err(|_| self.corrupt(column))
     }
 
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str, text: &str) -> Result<T, StoreError> {
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &'static str,
+        text: &str,
+    ) -> Result<T, StoreError> {
         serde_json::from_str(text).map_err(|_| self.corrupt(column))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::dsl::{case_when, exists, not};
+use diesel::dsl::case_when;
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
@@ -11,9 +11,9 @@ use super::error::StoreError;
 use super::organisations::CHUNK;
 use super::parties::names;
 use super::row::{Door, micros, text};
-use super::schema::{delivery, notice, webhook};
+use super::schema::webhook;
 use crate::domain::event::Patterns;
-use crate::domain::id::{NoticeId, OrganisationId, WebhookId};
+use crate::domain::id::{OrganisationId, WebhookId};
 use crate::domain::incident::Link;
 use crate::domain::page::PageRequest;
 use crate::domain::webhook::{Webhook, WebhookContent};
@@ -326,22 +326,4 @@ fn read(connection: &mut AnyConnection, rows: Vec<WebhookRow>) -> Result<Vec<Web
 
 fn patterns(door: &Door<'_>, stored: &str) -> Result<Patterns, StoreError> {
     Patterns::from_stored(door.json("events", stored)?).ok_or_else(|| door.corrupt("events"))
-}
-
-/// The notices that `endpoint` may hear of, that have not reached its organisation, and that are not on their way to it.
-pub fn notices_to_tell(connection: &mut AnyConnection, endpoint: &Endpoint) -> Result<Vec<NoticeId>, StoreError> {
-    let on_its_way = delivery::table
-        .filter(delivery::notice_id.eq(notice::id.nullable()))
-        .filter(delivery::webhook_id.eq(endpoint.id.as_str()))
-        .filter(delivery::state.eq("open"));
-    let mut query = notice::table
-        .filter(notice::controller_id.eq(endpoint.organisation.as_str()))
-        .filter(notice::delivered_at.is_null())
-        .filter(not(exists(on_its_way)))
-        .into_boxed();
-    if endpoint.created_by != endpoint.organisation {
-        query = query.filter(notice::processor_id.eq(endpoint.created_by.as_str()));
-    }
-    let found: Vec<String> = query.order(notice::id).select(notice::id).load(connection)?;
-    found.iter().map(|id| Door { table: "notice", id }.parse("id", id)).collect()
 }

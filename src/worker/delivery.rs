@@ -96,7 +96,11 @@ async fn run_lane(
             Ok(_) => {}
             Err(error) => tracing::error!(%error, delivery.lane = lane.as_str(), "deliveries could not be claimed"),
         }
-        let wait = if free == 0 { Duration::from_millis(20) } else { service.clock.real_delay(POLL.try_into().unwrap_or_default()) };
+        let wait = if free == 0 {
+            Duration::from_millis(20)
+        } else {
+            service.clock.real_delay(POLL.try_into().unwrap_or_default())
+        };
         tokio::select! {
             () = stop.cancelled() => {}
             () = &mut nudged, if free > 0 => {}
