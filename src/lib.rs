@@ -2,6 +2,8 @@
 //!
 //! The map of rooms; `tests/rooms.rs` enforces who may import whom, and `ARCHITECTURE.md` says why.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crypto;

@@ -1,3 +1,7 @@
 //! The thin binary: nothing but the call into the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    art33::cli::run()
+}

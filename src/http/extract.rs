@@ -144,11 +144,6 @@ impl Query {
         self.take(name, expected, |text| text.parse().ok())
     }
 
-    /// Notes a fault of a parameter.
-    pub(crate) fn fault(&mut self, name: &str, code: &'static str, detail: &str) {
-        self.faults.add(format!("?{name}"), code, detail);
-    }
-
     /// 400 with all faults, unknown parameters included, if there are any.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for name in self.given.keys() {

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The program was built without PostgreSQL.
     #[error("this build has no PostgreSQL support; build it with `--features postgres`")]
     PostgresNotBuilt,
+    /// The database is a server's, not a file.
+    #[error("art33 copies SQLite databases only; back up PostgreSQL with pg_dump")]
+    NoFile,
     /// No connection could be had in time; the request may be sent again later.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),

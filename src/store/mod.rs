@@ -3,6 +3,7 @@
 //! Times are BIGINT microseconds since 1970 UTC, ids and JSON are TEXT, in both databases: equality and order then need no zone and no dialect.
 
 pub mod agreements;
+mod backup;
 pub(crate) mod batch;
 pub(crate) mod connection;
 pub mod deliveries;
@@ -18,6 +19,7 @@ pub mod outbox;
 pub mod parties;
 pub(crate) mod row;
 pub(crate) mod schema;
+mod server_time;
 pub mod webhooks;
 
 use std::time::Duration;
@@ -26,6 +28,7 @@ use connection::{Manager, Target};
 use diesel::r2d2::Pool;
 use group::Writer;
 
+pub use backup::backup;
 pub use connection::AnyConnection;
 pub use error::StoreError;
 pub(crate) use row::micros;

@@ -1,0 +1,136 @@
+//! Each part of the service, made from its section of the configuration.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::AppError;
+use crate::clock::Clock;
+use crate::config::{self, Config, IssuerKeys, Ports};
+use crate::crypto::{MasterKey, SigningKey};
+use crate::entropy::Entropy;
+use crate::http::Limits;
+use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
+use crate::outbound::{Outbound, OutboundSettings};
+use crate::report::PdfRenderer;
+use crate::service::{CheckUrl, Service};
+use crate::store::Store;
+
+/// What tokens of the built-in issuer carry as `iss`. No address: it must not change when the service moves.
+const BUILTIN_ISSUER: &str = "art33";
+/// No token is good for longer than this.
+const LONGEST_TOKEN_LIFE: time::Duration = time::Duration::days(366);
+/// The largest key set of an issuer, in bytes.
+const KEY_SET_LIMIT: usize = 256 * 1024;
+
+/// The use cases over an open database.
+pub(super) fn service(
+    config: &Config,
+    address: SocketAddr,
+    clock: Clock,
+    entropy: Entropy,
+    outbound: &Outbound,
+) -> Result<Service, AppError> {
+    let signing_key = signing_key(config, &entropy)?;
+    let master_key = master_key(&config.master_key, &entropy)?;
+    let store = Store::open(config.database.url.expose(), config.database.connections.get())?;
+    let public_url = public_url(&config.server, address);
+    let guard = outbound.clone();
+    let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
+    Ok(Service { store, clock, entropy, signing_key, master_key, public_url, check_url, nudge: Arc::default() })
+}
+
+/// The key that signs receipts, webhooks and the tokens of the built-in issuer; made on first use.
+pub(crate) fn signing_key(config: &Config, entropy: &Entropy) -> Result<SigningKey, AppError> {
+    Ok(SigningKey::load_or_create(&config.data_dir.join("signing.key"), entropy)?)
+}
+
+fn master_key(configured: &config::MasterKey, entropy: &Entropy) -> Result<MasterKey, AppError> {
+    match configured {
+        config::MasterKey::Given(key) => Ok(MasterKey::from_bytes(key.expose())),
+        // Never made here: a mistyped path must not become a second key.
+        config::MasterKey::File(file) => Ok(MasterKey::from_base64(&read(file)?)?),
+        config::MasterKey::Generated(file) => Ok(MasterKey::load_or_create(file, entropy)?),
+    }
+}
+
+fn read(file: &Path) -> Result<String, AppError> {
+    std::fs::read_to_string(file).map_err(|source| AppError::File { path: file.to_path_buf(), source })
+}
+
+/// Port 0 is known only once it is bound.
+fn public_url(settings: &config::Server, address: SocketAddr) -> Url {
+    let mut url = settings.public_url.clone();
+    if url.port() == Some(0) && url.set_port(Some(address.port())).is_err() {
+        tracing::error!(%url, "this URL takes no port");
+    }
+    url
+}
+
+/// The issuer of the tokens that `art33 token` prints.
+pub(crate) fn issuer(config: &Config, key: SigningKey) -> BuiltinIssuer {
+    BuiltinIssuer { key, issuer: BUILTIN_ISSUER.to_owned(), audience: config.identity.audience.clone() }
+}
+
+/// Trusts the built-in issuer, unless it is switched off, and all configured ones.
+pub(super) fn verifier(config: &Config, builtin: &BuiltinIssuer, outbound: &Outbound) -> Result<Verifier, AppError> {
+    let mut issuers = config.identity.issuers.iter().map(trusted).collect::<Result<Vec<_>, _>>()?;
+    if config.identity.builtin_issuer {
+        issuers.push(builtin.trusted());
+    }
+    let outbound = outbound.clone();
+    let fetch: Fetch = Arc::new(move |url| {
+        let outbound = outbound.clone();
+        Box::pin(async move {
+            outbound.fetch_json(&url, KEY_SET_LIMIT).await.map_err(|kind| format!("cannot be fetched: {kind:?}"))
+        })
+    });
+    Ok(Verifier::new(issuers, config.identity.audience.clone(), LONGEST_TOKEN_LIFE, &fetch)?)
+}
+
+fn trusted(configured: &config::Issuer) -> Result<Issuer, AppError> {
+    Ok(Issuer {
+        issuer: configured.issuer.clone(),
+        algorithm: match configured.algorithm {
+            config::Algorithm::EdDSA => Algorithm::EdDSA,
+            config::Algorithm::ES256 => Algorithm::ES256,
+            config::Algorithm::RS256 => Algorithm::RS256,
+        },
+        keys: match &configured.keys {
+            IssuerKeys::Jwks(url) => KeySource::Jwks(url.clone()),
+            IssuerKeys::Pem(file) => KeySource::Pem(read(file)?),
+        },
+    })
+}
+
+/// The one client for requests to the outside world.
+pub(super) fn outbound(settings: &config::Outbound) -> Result<Outbound, AppError> {
+    Ok(Outbound::new(&OutboundSettings {
+        allow: settings.allow.clone(),
+        allow_http: settings.allow_http,
+        ports: match &settings.ports {
+            Ports::Any => (1..=u16::MAX).collect(),
+            Ports::Only(ports) => ports.clone(),
+        },
+        connect_timeout: settings.connect_timeout,
+        total_timeout: settings.total_timeout,
+        ..OutboundSettings::default()
+    })?)
+}
+
+/// Lays out reports, from the configured template or the built-in one.
+pub(super) fn renderer(settings: &config::Report) -> Result<PdfRenderer, AppError> {
+    let template = settings.template.as_deref().map(read).transpose()?;
+    Ok(PdfRenderer::new(template)?)
+}
+
+/// What requests may ask for.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits {
+        body: config.server.body_limit.get(),
+        import: config.server.import_limit.get(),
+        rate: config.rate_limit.per_second.map(|per_second| (per_second, config.rate_limit.burst)),
+    }
+}

@@ -1,0 +1,18 @@
+//! All background workers, in one list. Each ends by itself soon after `stopping` is cancelled.
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::{App, upkeep};
+use crate::worker::{delivery, duties};
+
+/// Every worker of the service.
+pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
+    let token = || stopping.clone();
+    vec![
+        Box::pin(upkeep::fold_metrics(app.metrics.clone(), token())),
+        Box::pin(upkeep::keep_database_time(app.service.clone(), token())),
+        Box::pin(delivery::run(app.service.clone(), app.outbound.clone(), app.concurrency, token())),
+        Box::pin(duties::run(app.service.clone(), token())),
+    ]
+}

@@ -1,0 +1,126 @@
+//! The command line: reads arguments, hands them to the rest, and says in one plain sentence what went wrong.
+//!
+//! The only room that knows clap. Results go to the standard output, all else to the standard error.
+
+mod client;
+mod grant;
+mod serve;
+mod upkeep;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::AppError;
+use crate::config::{self, Config, ConfigError, Sources};
+
+/// The contract, as it stands at the top of the repository.
+const OPENAPI: &str = include_str!("../openapi.yaml");
+
+/// Keeps a processor's breach-notification promises (Art. 33 GDPR).
+///
+/// Settings come from art33.toml in the working directory and from ART33_* variables; `art33 config` shows them all.
+#[derive(Debug, Parser)]
+#[command(name = "art33", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Arguments {
+    /// Read this file instead of art33.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service until SIGTERM or SIGINT; a second signal stops it at once.
+    Serve,
+    /// Bring the database's schema up to date. SQLite needs this never, since `serve` does it.
+    Migrate {
+        /// Take every migration back, and with it all data.
+        #[arg(long, hide = true)]
+        revert_all: bool,
+    },
+    /// Show the effective configuration as TOML, with the origin of every value; secrets are masked.
+    Config,
+    /// Print a token of the built-in issuer, and nothing else.
+    Token(grant::TokenArguments),
+    /// Copy the SQLite database into a new file, while the service runs.
+    Backup {
+        /// The file to write; it must not exist.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the description of the interface (OpenAPI 3.1).
+    Openapi,
+    /// Ask a running service whether it is ready; for health checks of containers.
+    Health {
+        /// Where the service is; without it, where the configuration says that it listens.
+        #[arg(long, value_name = "URL")]
+        url: Option<url::Url>,
+    },
+}
+
+/// Why a command did not do its work. Each is one sentence for a person.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error("cannot start: {0}")]
+    Start(#[source] std::io::Error),
+    #[error("cannot write to the standard output: {0}")]
+    Output(#[source] std::io::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Runs the program with the arguments of this process.
+///
+/// 0 means done, 1 that it failed, 2 that the arguments or the configuration are wrong.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has seen enough.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("art33: {error}"));
+            ExitCode::from(if matches!(error, CliError::Config(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn execute(arguments: Arguments) -> Result<(), CliError> {
+    let configuration = || -> Result<Config, CliError> { Ok(config::load(&Sources::process(arguments.config))?) };
+    match arguments.command {
+        Command::Openapi => print(OPENAPI),
+        Command::Config => print(configuration()?.effective_toml()),
+        Command::Serve => serve::run(&configuration()?),
+        Command::Migrate { revert_all } => upkeep::migrate(&configuration()?, revert_all),
+        Command::Token(wanted) => grant::print_token(&configuration()?, &wanted),
+        Command::Backup { file } => upkeep::backup(&configuration()?, &file),
+        Command::Health { url } => client::health(&configuration()?, url),
+    }
+}
+
+/// Writes a result to the standard output.
+fn print(text: &str) -> Result<(), CliError> {
+    use std::io::Write as _;
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(CliError::Output)
+}
+
+/// Writes a line for people to the standard error; there is nothing to be done if that fails.
+fn say(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
+}
+
+/// The threads that asynchronous work runs on.
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Start)
+}

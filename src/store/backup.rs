@@ -1,0 +1,24 @@
+//! A copy of the embedded database, made while it is in use.
+
+use std::path::Path;
+
+use diesel::RunQueryDsl as _;
+use diesel::sql_types::Text;
+
+use super::connection::{AnyConnection, Target};
+use super::{StoreError, open};
+
+/// Writes a consistent copy of the SQLite database that `url` names into the new file `to`.
+///
+/// # Errors
+/// When the database is none of SQLite's, `to` exists already, or it cannot be written.
+pub fn backup(url: &str, to: &Path) -> Result<(), StoreError> {
+    let target = Target::from_url(url)?;
+    let Target::Sqlite(from) = &target else { return Err(StoreError::NoFile) };
+    if !from.is_file() {
+        return Err(StoreError::Unavailable(format!("there is no database at {}", from.display())));
+    }
+    let AnyConnection::Sqlite(mut connection) = open(&target)? else { return Err(StoreError::NoFile) };
+    let written = diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(to.to_string_lossy()).execute(&mut connection);
+    Ok(written.map(drop)?)
+}

@@ -1,0 +1,196 @@
+//! The contract: operations and routes are the same, and every operation keeps its promises to strangers.
+//! That every answer keeps to `openapi.yaml` is checked by the harness, in every test.
+
+use std::collections::BTreeSet;
+
+use art33::http::ROUTES;
+use serde_json::{Value, json};
+
+use crate::harness::app::TestApp;
+use crate::harness::client::{Answer, Client};
+use crate::harness::spec::{Operation, SPEC};
+use crate::harness::world::{PROCESSOR, World};
+
+#[test]
+fn the_file_and_the_routes_list_the_same_operations() {
+    let described: BTreeSet<_> =
+        SPEC.operations.iter().map(|operation| (operation.method.as_str(), operation.path.as_str())).collect();
+    let routed: BTreeSet<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
+    let missing: Vec<_> = described.difference(&routed).collect();
+    let undescribed: Vec<_> = routed.difference(&described).collect();
+    assert!(missing.is_empty() && undescribed.is_empty(), "no route: {missing:?}\nnot described: {undescribed:?}");
+}
+
+fn guarded() -> impl Iterator<Item = &'static Operation> {
+    SPEC.operations.iter().filter(|operation| operation.is_guarded())
+}
+
+/// The path with this id for its parameter.
+fn path_with(operation: &Operation, id: &str) -> String {
+    operation.path.replace("{id}", id)
+}
+
+/// A well-formed id of the right kind that nothing has.
+fn unknown_id(operation: &Operation) -> String {
+    let parameters = operation.value["parameters"].as_array().unwrap();
+    let schemas = parameters.iter().map(|parameter| SPEC.resolve(parameter)).filter(|p| p["in"] == "path");
+    let kinds = schemas.map(|parameter| SPEC.resolve(&parameter["schema"])["pattern"].as_str().unwrap());
+    kinds.map(|pattern| format!("{}_01m809zzzzzzzzzzzzzzzzzzzz", &pattern[1..4])).collect()
+}
+
+/// Sends the body that the file gives as an example, if the operation takes one.
+async fn send(client: &Client, operation: &'static Operation, path: &str) -> Answer {
+    let request = client.request(&operation.method, path);
+    let request = if operation.method == "PUT" { request.header("if-match", "\"1\"") } else { request };
+    let content = operation.value["requestBody"]["content"].as_object();
+    let Some((media_type, media)) = content.and_then(|content| content.iter().next()) else {
+        return request.send().await;
+    };
+    let example = media["examples"].as_object().unwrap().values().next().unwrap();
+    match &SPEC.resolve(example)["value"] {
+        Value::String(text) => request.body(media_type, text.clone()).send().await,
+        body => request.json(body).send().await,
+    }
+}
+
+both! {
+    async fn strangers_are_refused_before_anything_is_read(app: TestApp) {
+        for operation in guarded() {
+            let path = path_with(operation, &unknown_id(operation));
+            let answer = app.anonymous().request(&operation.method, &path).send().await;
+            assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer"), "{}", operation.id);
+            let answer = send(&app.with_token("no.good.token"), operation, &path).await.expect(401);
+            assert!(answer.header("www-authenticate").starts_with("Bearer error=\"invalid_token\""), "{answer}");
+        }
+    }
+
+    async fn a_token_without_the_scope_is_refused(app: TestApp) {
+        let every = "incidents:read incidents:write agreements:read agreements:write notices:read notices:ack \
+                     instructions:write decisions:write webhooks:write exports:read audit:read admin";
+        let processor = app.organisation("Muster Lernsysteme GmbH", &["processor", "controller"]).await;
+        for operation in guarded() {
+            let enough = operation.scopes();
+            assert!(!enough.is_empty(), "{} names no scope", operation.id);
+            let others: Vec<_> = every.split_whitespace().filter(|scope| !enough.iter().any(|s| s == scope)).collect();
+            let path = path_with(operation, &unknown_id(operation));
+            let answer = send(&app.as_org(&processor, &others.join(" ")), operation, &path).await;
+            assert_eq!((answer.status, answer.problem()), (403, "missing-scope"), "{}: {answer}", operation.id);
+            for scope in enough {
+                let answer = send(&app.as_org(&processor, &scope), operation, &path).await;
+                assert_ne!(answer.problem(), "missing-scope", "{} with {scope}", operation.id);
+            }
+        }
+    }
+
+    async fn what_belongs_to_another_tenant_is_not_found(app: TestApp) {
+        let world = app.world(1).await;
+        let known = known_ids(&world).await;
+        let strangers = [
+            app.organisation("Fremde Dienste GmbH", &["processor"]).await,
+            app.organisation("Fremdwerk AG", &["controller"]).await,
+        ];
+        for operation in guarded().filter(|operation| operation.path.contains('{')) {
+            let unknown = unknown_id(operation);
+            let foreign = known.iter().find(|id| id[..4] == unknown[..4]).expect("an id of every kind");
+            for stranger in &strangers {
+                let scopes = format!("{PROCESSOR} notices:ack");
+                let client = app.as_org(stranger, &scopes);
+                for id in [&unknown, foreign] {
+                    let answer = send(&client, operation, &path_with(operation, id)).await;
+                    assert_eq!((answer.status, answer.problem()), (404, "not-found"), "{} {id}: {answer}", operation.id);
+                }
+            }
+        }
+    }
+
+    async fn every_change_leaves_a_ledger_entry(app: TestApp) {
+        let world = app.world(1).await;
+        world.file().await;
+        app.step_workers().await;
+        let mut tried = BTreeSet::new();
+        for operation in SPEC.operations.iter().filter(|operation| operation.is_mutating()) {
+            let before = entries(&app).await;
+            let answer = valid_request(&operation.id, &app, &world).await;
+            assert!(answer.status < 300, "{}: {answer}", operation.id);
+            let after = entries(&app).await;
+            assert!(after > before, "{} left no ledger entry", operation.id);
+            tried.insert(&operation.id);
+        }
+        assert!(tried.len() > 10, "{tried:?}");
+    }
+}
+
+/// One real id of every kind that stands in a path.
+async fn known_ids(world: &World) -> Vec<String> {
+    let filed = world.file().await;
+    let notices = world.processor().get("/v1/notices").await.expect(200);
+    let controller = &world.controllers[0];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (incident, notice) = (text(&filed["id"]), text(&notices.json["items"][0]["id"]));
+    vec![controller.id.clone(), controller.agreement.clone(), controller.webhook.clone(), incident, notice]
+}
+
+/// How many entries the ledger has, counted where nobody's view is narrowed.
+async fn entries(app: &TestApp) -> usize {
+    let all = app
+        .service()
+        .store
+        .read::<_, art33::store::StoreError>(|connection| art33::store::ledger::walk(connection, ("", 0), 100_000));
+    all.await.unwrap().len()
+}
+
+/// The table of one request per operation that changes something. An operation that is missing here fails the test.
+async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer {
+    let (staff, controller) = (world.processor(), &world.controllers[0]);
+    let organisation = json!({"name": "Neuwerk AG", "roles": ["controller"], "country": "DE", "region": "DE-BW"});
+    let agreement = crate::harness::world::agreement(&controller.id, "AVV-0", &controller.webhook);
+    let another = crate::harness::world::agreement(&controller.id, "AVV-0-b", &controller.webhook);
+    let imported = crate::harness::world::agreement(&controller.id, "AVV-0-c", &controller.webhook);
+    let webhook = json!({"url": world.receiver.url("/new"), "events": ["notice.*"]});
+    let at = |kind: &str, id: &str| format!("/v1/{kind}/{id}");
+    match operation {
+        "createOrganisation" => app.operator().post("/v1/organisations", &organisation).await,
+        "replaceOrganisation" => replace(&staff, &at("organisations", &controller.id), &organisation).await,
+        "createAgreement" => staff.post("/v1/agreements", &another).await,
+        "importAgreements" => {
+            let request = staff.request("POST", "/v1/agreements/import");
+            request.body("application/x-ndjson", imported.to_string()).send().await
+        }
+        "replaceAgreement" => {
+            let mut change = agreement;
+            change.as_object_mut().unwrap().remove("controller");
+            replace(&staff, &at("agreements", &controller.agreement), &change).await
+        }
+        "createWebhook" => staff.post("/v1/webhooks", &webhook).await,
+        "replaceWebhook" => replace(&staff, &at("webhooks", &controller.webhook), &webhook).await,
+        "rotateWebhookSecret" => post(&staff, &(at("webhooks", &controller.webhook) + "/rotate")).await,
+        "testWebhook" => post(&staff, &(at("webhooks", &controller.webhook) + "/test")).await,
+        "fileIncident" => staff.post("/v1/incidents", &world.filing()).await,
+        "acknowledgeNotice" => {
+            let notice = first_notice(world).await;
+            let by = json!({"name": "Privacy desk", "role": "data protection officer"});
+            let body = json!({"content_sha256": notice["content_sha256"], "by": by});
+            let path = at("notices", notice["id"].as_str().unwrap()) + "/acknowledgement";
+            world.controller_client(0).post(&path, &body).await
+        }
+        "redeliverNotice" => {
+            let notice = first_notice(world).await;
+            post(&staff, &(at("notices", notice["id"].as_str().unwrap()) + "/redeliver")).await
+        }
+        unknown => panic!("the table has no request for {unknown}: add one"),
+    }
+}
+
+async fn post(client: &Client, path: &str) -> Answer {
+    client.request("POST", path).send().await
+}
+
+/// Reads, and replaces what was read.
+async fn replace(client: &Client, path: &str, body: &Value) -> Answer {
+    let current = client.get(path).await.expect(200);
+    client.put(path, current.header("etag"), body).await
+}
+
+async fn first_notice(world: &World) -> Value {
+    world.controller_client(0).get("/v1/notices").await.expect(200).json["items"][0].clone()
+}

@@ -1,0 +1,39 @@
+//! The harness: a whole service on a free port with a clock moved by hand, and people and machines who talk to it.
+//! Nothing here asserts anything about the product but that it keeps to `openapi.yaml`.
+
+pub(crate) mod app;
+pub(crate) mod client;
+pub(crate) mod receiver;
+pub(crate) mod spec;
+pub(crate) mod world;
+
+#[cfg(feature = "postgres")]
+#[path = "../../support/postgres.rs"]
+mod postgres;
+
+/// Makes one test per database out of one body: `name::sqlite`, and with feature `postgres` also `name::postgres`.
+///
+/// Settings may follow as `ART33_*` pairs: `async fn name(app: TestApp, settings = [("ART33_BODY_LIMIT", "9")]) {…}`.
+macro_rules! both {
+    ($($(#[$attribute:meta])* async fn $name:ident($app:ident: TestApp $(, settings = [$($setting:expr),*])?) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            const SETTINGS: &[(&str, &str)] = &[$($($setting),*)?];
+
+            $(#[$attribute])*
+            async fn body($app: TestApp) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                $crate::harness::app::run($crate::harness::app::Backend::Sqlite, SETTINGS, body).await;
+            }
+
+            #[cfg(feature = "postgres")]
+            #[tokio::test]
+            async fn postgres() {
+                $crate::harness::app::run($crate::harness::app::Backend::Postgres, SETTINGS, body).await;
+            }
+        }
+    )+};
+}
