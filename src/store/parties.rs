@@ -57,7 +57,9 @@ pub fn processor(connection: &mut AnyConnection, tenant: &OrganisationId) -> Res
         .select((organisation::roles, organisation::agreements_edition))
         .first(connection)
         .optional()?;
-    Ok(found.map(|(roles, edition)| Processor { roles: roles.split(',').map(str::to_owned).collect(), edition }))
+    let Some((roles, edition)) = found else { return Ok(None) };
+    let corrupt = |_| StoreError::Corrupt { table: "organisation", column: "roles", id: tenant.to_string() };
+    Ok(Some(Processor { roles: serde_json::from_str(&roles).map_err(corrupt)?, edition }))
 }
 
 /// The edition alone, read again inside the transaction that files; it cannot change until that transaction ends.
