@@ -61,7 +61,7 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Print the description of the interface (OpenAPI 3.1).
+    /// Print the description of the HTTP interface, as it is served at /openapi.yaml.
     Openapi,
     /// Ask a running service whether it is ready; for health checks of containers.
     Health {
