@@ -5,8 +5,18 @@
 #[macro_use]
 mod harness;
 
+mod acknowledgement;
 mod contract;
+mod duties;
+mod filing;
+mod five_agreements;
+mod idempotency;
+mod ledger;
 mod lint;
+mod reports;
+mod silence;
 mod system;
 mod telling;
+mod tenancy;
 mod tokens;
+mod way_through;
