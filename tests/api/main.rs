@@ -5,8 +5,12 @@
 #[macro_use]
 mod harness;
 
+mod agreements;
 mod contract;
+mod import;
 mod lint;
+mod organisations;
 mod system;
 mod telling;
 mod tokens;
+mod webhooks;
