@@ -6,13 +6,16 @@
 mod harness;
 
 mod acknowledgement;
+mod agreements;
 mod contract;
 mod duties;
 mod filing;
 mod five_agreements;
 mod idempotency;
+mod import;
 mod ledger;
 mod lint;
+mod organisations;
 mod reports;
 mod silence;
 mod system;
@@ -20,3 +23,4 @@ mod telling;
 mod tenancy;
 mod tokens;
 mod way_through;
+mod webhooks;
