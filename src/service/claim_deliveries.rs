@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::{Service, ServiceError};
-use crate::crypto::{WebhookSecret, sha256_hex, webhook_signatures};
+use crate::crypto::{sha256_hex, webhook_signatures};
 use crate::domain::delivery::{LEASE, Lane};
 use crate::domain::duty::{FrozenTerms, Step};
 use crate::domain::duty_record::Duty;
@@ -159,7 +159,7 @@ impl Service {
     fn signed(&self, rendered: Rendered, now: OffsetDateTime) -> Result<Outgoing, ServiceError> {
         let Rendered { claimed, target, event, url, body } = rendered;
         let secrets = self.secrets(&target, now)?;
-        let secrets: Vec<&[u8]> = secrets.iter().map(WebhookSecret::as_bytes).collect();
+        let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
         let timestamp = now.unix_timestamp();
         let signatures = webhook_signatures(&secrets, &self.signing_key, &claimed.id, timestamp, &body);
         let time = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
@@ -192,13 +192,10 @@ impl Service {
     }
 
     /// The secret of the endpoint and, for a while after rotation, the one before.
-    fn secrets(&self, target: &Target, now: OffsetDateTime) -> Result<Vec<WebhookSecret>, ServiceError> {
+    fn secrets(&self, target: &Target, now: OffsetDateTime) -> Result<Vec<Vec<u8>>, ServiceError> {
         let previous =
             target.previous_valid_until.filter(|until| *until > now).and(target.previous_secret_sealed.as_ref());
-        let open = |sealed: &String| {
-            let opened = self.master_key.open(&secret_context(&target.id), sealed)?;
-            Ok(WebhookSecret::parse(&String::from_utf8_lossy(&opened))?)
-        };
+        let open = |sealed: &String| Ok(self.master_key.open(&secret_context(&target.id), sealed)?);
         [Some(&target.secret_sealed), previous].into_iter().flatten().map(open).collect()
     }
 }

@@ -114,7 +114,7 @@ pub fn insert(
     let row = OrganisationRow {
         id: id.to_string(),
         name: new.name.clone(),
-        roles: text(&new.roles)?,
+        roles: stored(&new.roles),
         country: new.country.clone(),
         region: new.region.clone(),
         contacts: text(&new.contacts)?,
@@ -143,7 +143,7 @@ pub fn replace(
     let changed = diesel::update(current)
         .set((
             organisation::name.eq(&new.name),
-            organisation::roles.eq(text(&new.roles)?),
+            organisation::roles.eq(stored(&new.roles)),
             organisation::country.eq(&new.country),
             organisation::region.eq(&new.region),
             organisation::contacts.eq(text(&new.contacts)?),
@@ -185,7 +185,7 @@ pub fn list(
 ) -> Result<Vec<Organisation>, StoreError> {
     let mut query = organisation::table.filter(visible(sight)).into_boxed();
     if let Some(role) = filter.role {
-        query = query.filter(organisation::roles.like(format!("%\"{role}\"%")));
+        query = query.filter(organisation::roles.like(format!("%{role}%")));
     }
     if let Some(name) = &filter.name {
         let literal = name.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -197,23 +197,6 @@ pub fn list(
     let rows: Vec<OrganisationRow> =
         query.order(organisation::id).limit(page.limit + 1).select(OrganisationRow::as_select()).load(connection)?;
     rows.into_iter().map(TryInto::try_into).collect()
-}
-
-/// The names of the organisations `ids`, whoever asks; unknown ones are left out.
-pub fn names<'i>(
-    connection: &mut AnyConnection,
-    ids: impl IntoIterator<Item = &'i str>,
-) -> Result<HashMap<String, String>, StoreError> {
-    let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-    let mut names = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(CHUNK) {
-        let rows: Vec<(String, String)> = organisation::table
-            .filter(organisation::id.eq_any(ids))
-            .select((organisation::id, organisation::name))
-            .load(connection)?;
-        names.extend(rows);
-    }
-    Ok(names)
 }
 
 /// The roles of those of `ids` that `tenant` sees.
@@ -230,8 +213,8 @@ pub fn roles_of(
             .filter(visible(Sight::Of(tenant)))
             .select((organisation::id, organisation::roles))
             .load(connection)?;
-        for (id, stored) in rows {
-            let known = roles(&Door { table: "organisation", id: &id }, &stored)?;
+        for (id, codes) in rows {
+            let known = roles(&Door { table: "organisation", id: &id }, &codes)?;
             found.insert(id, known);
         }
     }
@@ -276,8 +259,16 @@ pub fn raise_edition(connection: &mut AnyConnection, processor: &OrganisationId)
     Ok(raised == 1)
 }
 
+/// What is stored instead of roles for the operator's own organisation.
+const OPERATOR: &str = "operator";
+
+/// Codes separated by commas.
+fn stored(roles: &BTreeSet<OrganisationRole>) -> String {
+    let codes: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+    if codes.is_empty() { OPERATOR.to_owned() } else { codes.join(",") }
+}
+
 fn roles(door: &Door<'_>, stored: &str) -> Result<BTreeSet<OrganisationRole>, StoreError> {
-    let codes: Vec<String> = door.json("roles", stored)?;
-    let role = |code: &String| OrganisationRole::from_code(code).ok_or_else(|| door.corrupt("roles"));
-    codes.iter().map(role).collect()
+    let role = |code| OrganisationRole::from_code(code).ok_or_else(|| door.corrupt("roles"));
+    stored.split(',').filter(|code| *code != OPERATOR).map(role).collect()
 }

@@ -86,6 +86,21 @@ impl Receiver {
         waited.expect("a webhook arrives").expect("the receiver runs")
     }
 
+    /// The next request of this type; others before it are passed over.
+    pub(crate) async fn next_of(&self, event: &str) -> Delivery {
+        loop {
+            let delivery = self.next().await;
+            if delivery.json["type"] == event {
+                return delivery;
+            }
+        }
+    }
+
+    /// What has arrived of this type until now and was not taken yet; all else is passed over.
+    pub(crate) async fn taken_of(&self, event: &str) -> Vec<Delivery> {
+        self.taken().await.into_iter().filter(|delivery| delivery.json["type"] == event).collect()
+    }
+
     /// What has arrived until now and was not taken yet.
     pub(crate) async fn taken(&self) -> Vec<Delivery> {
         let mut incoming = self.incoming.lock().await;

@@ -2,7 +2,7 @@
 
 use art33::domain::delivery::Lane;
 use art33::outbound::Outbound;
-use art33::service::Service;
+use art33::service::{Service, operator_id};
 use art33::worker::{delivery, duties};
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -47,7 +47,7 @@ pub(crate) struct Controller {
 impl TestApp {
     /// The operator, who may create organisations.
     pub(crate) fn operator(&self) -> Client {
-        self.as_org("org_00000000000000000000000000", "admin audit:read")
+        self.as_org(operator_id().as_str(), "admin audit:read")
     }
 
     /// A new organisation with these roles; answers its id.
