@@ -114,7 +114,7 @@ pub fn insert(
     let row = OrganisationRow {
         id: id.to_string(),
         name: new.name.clone(),
-        roles: stored(&new.roles),
+        roles: text(&new.roles)?,
         country: new.country.clone(),
         region: new.region.clone(),
         contacts: text(&new.contacts)?,
@@ -143,7 +143,7 @@ pub fn replace(
     let changed = diesel::update(current)
         .set((
             organisation::name.eq(&new.name),
-            organisation::roles.eq(stored(&new.roles)),
+            organisation::roles.eq(text(&new.roles)?),
             organisation::country.eq(&new.country),
             organisation::region.eq(&new.region),
             organisation::contacts.eq(text(&new.contacts)?),
@@ -185,7 +185,7 @@ pub fn list(
 ) -> Result<Vec<Organisation>, StoreError> {
     let mut query = organisation::table.filter(visible(sight)).into_boxed();
     if let Some(role) = filter.role {
-        query = query.filter(organisation::roles.like(format!("%{role}%")));
+        query = query.filter(organisation::roles.like(format!("%\"{role}\"%")));
     }
     if let Some(name) = &filter.name {
         let literal = name.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -259,16 +259,8 @@ pub fn raise_edition(connection: &mut AnyConnection, processor: &OrganisationId)
     Ok(raised == 1)
 }
 
-/// What is stored instead of roles for the operator's own organisation.
-const OPERATOR: &str = "operator";
-
-/// Codes separated by commas.
-fn stored(roles: &BTreeSet<OrganisationRole>) -> String {
-    let codes: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
-    if codes.is_empty() { OPERATOR.to_owned() } else { codes.join(",") }
-}
-
 fn roles(door: &Door<'_>, stored: &str) -> Result<BTreeSet<OrganisationRole>, StoreError> {
-    let role = |code| OrganisationRole::from_code(code).ok_or_else(|| door.corrupt("roles"));
-    stored.split(',').filter(|code| *code != OPERATOR).map(role).collect()
+    let codes: Vec<String> = door.json("roles", stored)?;
+    let role = |code: &String| OrganisationRole::from_code(code).ok_or_else(|| door.corrupt("roles"));
+    codes.iter().map(role).collect()
 }
