@@ -176,5 +176,5 @@ fn proof(fact: &NoticeFacts, actor: &Actor, receipt: &Receipt, duties: &[Duty]) 
 
 /// A fault for a parameter of a report or list that names nobody.
 pub(super) fn unknown_controller() -> ServiceError {
-    refused("?controller", "unknown_controller", "This controller is not affected by the incident.")
+    refused("/controller", "unknown_controller", "This controller is not affected by the incident.")
 }
