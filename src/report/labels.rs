@@ -157,7 +157,7 @@ mod tests {
         ("outcome", "delivered accepted transient configuration gone"),
         (
             "failure",
-            "timeout connect reset dns tls forbidden_address invalid_url redirect throttled status_4xx \
+            "timeout connect reset dns tls forbidden_address invalid_request redirect throttled status_4xx \
              status_5xx body_too_slow invalid_answer",
         ),
         (

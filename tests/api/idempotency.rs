@@ -85,7 +85,7 @@ both! {
         let fresh = answers.iter().filter(|answer| answer.header("idempotency-replayed").is_empty()).count();
         assert_eq!((fresh, incidents(&world).await), (1, 1));
         app.step_workers().await;
-        assert_eq!(world.receiver.taken().await.len(), 2, "each controller is told once");
+        assert_eq!(world.receiver.taken_of("notice.initial").await.len(), 2, "each controller is told once");
     }
 
     async fn any_interleaving_of_keys_and_bodies_makes_one_incident_per_key(app: TestApp) {

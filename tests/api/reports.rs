@@ -103,19 +103,19 @@ both! {
         let filed = world.file().await;
         let path = format!("/v1/incidents/{}/report?format=json", text(&filed["id"]));
         let refused = world.processor().get(&path).await.expect(422);
-        assert_eq!(refused.faults(), [("?controller", "required")]);
+        assert_eq!(refused.faults(), [("/controller", "required")]);
         for controller in &world.controllers {
             let one = report(&world, &filed, &format!("&controller={}", controller.id)).await;
             assert_eq!(one["controller"]["id"], controller.id.as_str());
         }
         let stranger = app.organisation("Fremdwerk AG", &["controller"]).await;
         let refused = world.processor().get(&format!("{path}&controller={stranger}")).await.expect(422);
-        assert_eq!(refused.faults(), [("?controller", "unknown_controller")]);
+        assert_eq!(refused.faults(), [("/controller", "unknown_controller")]);
         let own = world.controller_client(0).get(&path).await.expect(200).json;
         assert_eq!(own["controller"]["id"], world.controllers[0].id.as_str());
         let other = format!("{path}&controller={}", world.controllers[1].id);
         let refused = world.controller_client(0).get(&other).await.expect(422);
-        assert_eq!(refused.faults(), [("?controller", "unknown_controller")]);
+        assert_eq!(refused.faults(), [("/controller", "unknown_controller")]);
         for query in ["&format=doc", "&lang=fr"] {
             let path = format!("/v1/incidents/{}/report?x=1{query}", text(&filed["id"]));
             world.processor().get(&path).await.expect(400);
