@@ -263,7 +263,8 @@ fn duty(duty: Duty, names: &HashMap<String, String>) -> document::Duty {
         start_at: due.map(|due| due.start_at),
         alarm_at: due.map(|due| due.alarm_at),
         legal_due_at: due.and_then(|due| due.legal_due_at),
-        counting_rule: Some(duty.terms.rule.as_str().to_owned()),
+        // "Without undue delay" has no hours that a rule could count.
+        counting_rule: duty.terms.span.length().map(|_| duty.terms.rule.as_str().to_owned()),
         legal_basis: duty.legal_basis,
         met_at,
         late,
