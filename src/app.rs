@@ -26,7 +26,7 @@ use crate::service::{Service, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::{Metrics, MetricsError};
 
-pub(crate) use parts::{issuer, signing_key};
+pub(crate) use parts::{issuer, open, signing_key};
 
 /// The whole service, built and bound but not yet serving.
 pub struct App {
@@ -63,12 +63,12 @@ pub enum AppError {
     /// The server broke off.
     #[error("the server broke off: {0}")]
     Server(std::io::Error),
+    /// The operator's organisation cannot be made.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What a fresh database needs cannot be written.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
     /// A key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),

@@ -5,8 +5,10 @@
 mod client;
 mod demo;
 mod grant;
+mod import;
 mod serve;
 mod upkeep;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +50,14 @@ enum Command {
     Config,
     /// Print a token of the built-in issuer, and nothing else.
     Token(grant::TokenArguments),
+    /// Create agreements from terms files (.toml), NDJSON (.ndjson, .jsonl) or CSV (.csv).
+    Import(import::ImportArguments),
+    /// Check the whole ledger and name the first entry that was changed, removed, inserted or reordered.
+    Verify {
+        /// Answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Copy the SQLite database into a new file, while the service runs.
     Backup {
         /// The file to write; it must not exist.
@@ -75,6 +85,8 @@ pub(crate) enum CliError {
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Service(#[from] crate::service::ServiceError),
     #[error("cannot start: {0}")]
     Start(#[source] std::io::Error),
     #[error("cannot write to the standard output: {0}")]
@@ -108,6 +120,8 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Serve => serve::run(&configuration()?),
         Command::Migrate { revert_all } => upkeep::migrate(&configuration()?, revert_all),
         Command::Token(wanted) => grant::print_token(&configuration()?, &wanted),
+        Command::Import(wanted) => import::run(&configuration()?, &wanted),
+        Command::Verify { json } => verify::run(&configuration()?, json),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),
         Command::Health { url } => client::health(&configuration()?, url),
     }

@@ -42,6 +42,12 @@ pub(super) fn service(
     Ok(Service { store, clock, entropy, signing_key, master_key, public_url, check_url, nudge: Arc::default() })
 }
 
+/// The use cases without a server, for commands that work on the database themselves.
+pub(crate) fn open(config: &Config) -> Result<Service, AppError> {
+    let outbound = outbound(&config.outbound)?;
+    service(config, config.server.listen, Clock::system(), Entropy::system(), &outbound)
+}
+
 /// The key that signs receipts, webhooks and the tokens of the built-in issuer; made on first use.
 pub(crate) fn signing_key(config: &Config, entropy: &Entropy) -> Result<SigningKey, AppError> {
     Ok(SigningKey::load_or_create(&config.data_dir.join("signing.key"), entropy)?)

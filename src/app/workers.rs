@@ -8,11 +8,11 @@ use crate::worker::{delivery, duties};
 
 /// Every worker of the service.
 pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
-    let token = || stopping.clone();
+    let (service, token) = (|| app.service.clone(), || stopping.clone());
     vec![
+        Box::pin(delivery::run(service(), app.outbound.clone(), app.concurrency, token())),
+        Box::pin(duties::run(service(), token())),
         Box::pin(upkeep::fold_metrics(app.metrics.clone(), token())),
-        Box::pin(upkeep::keep_database_time(app.service.clone(), token())),
-        Box::pin(delivery::run(app.service.clone(), app.outbound.clone(), app.concurrency, token())),
-        Box::pin(duties::run(app.service.clone(), token())),
+        Box::pin(upkeep::keep_database_time(service(), token())),
     ]
 }

@@ -39,7 +39,7 @@ pub(super) struct TokenArguments {
 #[derive(Clone, Debug)]
 struct Scopes(Vec<String>);
 
-fn organisation(text: &str) -> Result<OrganisationId, String> {
+pub(super) fn organisation(text: &str) -> Result<OrganisationId, String> {
     text.parse().map_err(|_| "expected the id of an organisation, such as org_01m809ffhneymvgnhytpke0jv4".to_owned())
 }
 

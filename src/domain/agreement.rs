@@ -10,7 +10,7 @@ use time::{Date, OffsetDateTime};
 use super::{
     fault::Faults,
     id::{AgreementId, OrganisationId},
-    organisation::Link,
+    incident::Link,
     parse::{Object, Place},
     terms::Terms,
 };

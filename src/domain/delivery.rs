@@ -68,9 +68,10 @@ pub fn next(
     chance: f64,
 ) -> Next {
     match outcome {
-        Outcome::Delivered | Outcome::Accepted => Next::Done,
+        Outcome::Delivered => Next::Done,
         Outcome::Gone => Next::Gone,
-        Outcome::Transient(_) | Outcome::Configuration(_) => {
+        // Taken for later is no proof that it arrived; an acknowledgement ends the asking.
+        Outcome::Accepted | Outcome::Transient(_) | Outcome::Configuration(_) => {
             let (created, deadline) = window;
             let wait = if now >= deadline { Duration::HOUR } else { planned(attempts, deadline - created) };
             let spread = wait * (0.8 + 0.4 * chance);

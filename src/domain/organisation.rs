@@ -58,15 +58,6 @@ pub struct Organisation {
     pub changed_at: OffsetDateTime,
 }
 
-/// An organisation by id and name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Link {
-    /// Its id.
-    pub id: OrganisationId,
-    /// The legal name.
-    pub name: String,
-}
-
 /// A contact point, Art. 33(3)(b) GDPR; has an e-mail address or a telephone number or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {

@@ -8,7 +8,7 @@ use url::Url;
 use super::event::Patterns;
 use super::fault::Faults;
 use super::id::{OrganisationId, WebhookId};
-use super::organisation::Link;
+use super::incident::Link;
 use super::parse::{Object, Place};
 
 /// The longest address, in characters.

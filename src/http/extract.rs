@@ -121,7 +121,7 @@ impl FromRequest for Query {
         let mut query = Self { given: BTreeMap::new(), faults: Faults::default() };
         for (name, value) in pairs {
             if query.given.insert(name.to_string(), value.to_string()).is_some() {
-                query.faults.add(format!("?{name}"), "duplicate", "This parameter is given twice.");
+                query.faults.add(format!("/{name}"), "duplicate", "This parameter is given twice.");
             }
         }
         std::future::ready(Ok(query))
@@ -134,7 +134,7 @@ impl Query {
         let text = self.given.remove(name).filter(|text| !text.is_empty())?;
         let taken = read(&text);
         if taken.is_none() {
-            self.faults.add(format!("?{name}"), "invalid", format!("Expected {expected}."));
+            self.faults.add(format!("/{name}"), "invalid", format!("Expected {expected}."));
         }
         taken
     }
@@ -147,7 +147,7 @@ impl Query {
     /// 400 with all faults, unknown parameters included, if there are any.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for name in self.given.keys() {
-            self.faults.add(format!("?{name}"), "unknown_parameter", "This parameter is not known here.");
+            self.faults.add(format!("/{name}"), "unknown_parameter", "This parameter is not known here.");
         }
         if self.faults.is_empty() { Ok(()) } else { Err(Problem::bad_request(&self.faults)) }
     }

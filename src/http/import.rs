@@ -14,8 +14,10 @@ use crate::service::ImportRow;
 
 /// The forms that an import may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
+    /// One JSON document per line.
     Ndjson,
+    /// A header line and one line per agreement.
     Csv,
 }
 
@@ -44,7 +46,7 @@ pub(super) async fn import(
 }
 
 /// Each row on its own; faults only where the whole cannot be taken apart.
-fn rows(form: Form, bytes: &[u8]) -> Result<Vec<ImportRow>, Faults> {
+pub(crate) fn rows(form: Form, bytes: &[u8]) -> Result<Vec<ImportRow>, Faults> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(fault("encoding", "The body is not UTF-8."));
     };

@@ -17,5 +17,6 @@ mod system;
 mod webhooks;
 
 pub use api::{Api, Limits};
+pub(crate) use import::{Form, rows};
 pub use request_id::track;
 pub use routes::{ROUTES, Route, configure};

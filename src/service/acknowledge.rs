@@ -14,7 +14,7 @@ use crate::domain::incident::{Acknowledger, Receipt, ReceiptLevel};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::parse::Place;
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, ledger};
+use crate::store::{AnyConnection, deliveries, duties, ledger};
 
 /// What a controller sends to acknowledge.
 #[derive(Debug, Clone)]
@@ -98,6 +98,7 @@ impl Service {
             return known.map(|known| (known, false)).ok_or(ServiceError::NotFound);
         }
         notices::mark_acknowledged(connection, id, now)?;
+        deliveries::close(connection, id)?;
         let changed: Vec<Duty> = duties::of_notices(connection, &[id.as_str()])?
             .into_iter()
             .filter_map(|(_, duty)| after_information(duty, now))

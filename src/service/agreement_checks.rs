@@ -19,7 +19,7 @@ pub(super) struct Known {
     pub(super) roles: HashMap<String, BTreeSet<OrganisationRole>>,
     /// References that the processor has used, and where.
     pub(super) references: HashMap<String, String>,
-    /// Whose endpoints there are.
+    /// Whose endpoints there are that the processor may send to.
     pub(super) owners: HashMap<String, String>,
 }
 
@@ -58,7 +58,7 @@ impl Known {
         Ok(Self {
             roles: HashMap::new(),
             references: agreements::taken_references(connection, processor, &references)?,
-            owners: webhooks::owners(connection, &endpoints)?,
+            owners: webhooks::owners(connection, processor, &endpoints)?,
         })
     }
 
@@ -94,7 +94,7 @@ impl Known {
         for (index, id) in endpoints(content) {
             if self.owners.get(id.as_str()).is_none_or(|owner| owner != controller.as_str()) {
                 let pointer = format!("/terms/addressees/{index}/webhook");
-                faults.add(pointer, "unknown_webhook", "The controller has no such endpoint.");
+                faults.add(pointer, "unknown_webhook", "The controller has no such endpoint for your notices.");
             }
         }
         faults

@@ -52,6 +52,6 @@ mod tests {
     #[test]
     fn the_operator_has_a_canonical_id() {
         assert_eq!(operator_id().as_str().parse(), Ok(operator_id()));
-        assert_eq!(operator_id().as_str(), "org_0000000000e0080000000000000");
+        assert_eq!(operator_id().as_str(), "org_0000000000e008000000000000");
     }
 }

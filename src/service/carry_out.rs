@@ -5,13 +5,12 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::file_incident::{Plan, Told};
-use super::record_attempts::lane_for;
 use super::{Answer, Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::duty::{DutyState, FrozenTerms, Step};
 use crate::domain::duty_record::{Duty, SUPERVISORY_AUTHORITY};
 use crate::domain::event::EventType;
-use crate::domain::id::{IncidentId, NoticeId};
+use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::IncidentState;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::obligation::{AUTHORITY_NOTIFICATION, CONTRACT_NOTICE, Limit};
@@ -19,8 +18,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::span::{IsoDuration, Span};
 use crate::store::incidents::{self, NewIncidentRow};
 use crate::store::notices::{self, NewNoticeRow};
-use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
+use crate::store::{AnyConnection, duties, ledger, micros, outbox, webhooks};
 use crate::telemetry;
 
 /// How many duties the answer to a filing shows.
@@ -68,7 +66,7 @@ impl Service {
         store_incident(connection, actor, plan, &incident, now)?;
         store_notices(connection, actor, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
-        self.enqueue(connection, &prepared, now)?;
+        self.enqueue(connection, &actor.organisation, &prepared, now)?;
         ledger::append(connection, &[entry(actor, plan, &prepared, &incident, now)?])?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
         answer(plan, &incident, all_duties, now)
@@ -147,6 +145,7 @@ impl Service {
     fn enqueue(
         &self,
         connection: &mut AnyConnection,
+        processor: &OrganisationId,
         prepared: &[Prepared<'_>],
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
@@ -159,33 +158,21 @@ impl Service {
         let mut rows = Vec::with_capacity(prepared.len());
         for one in prepared {
             let owned = by_owner.get(one.told.agreement.controller.as_str());
-            for endpoint in owned.into_iter().flatten().filter(|endpoint| one.told.goes_to(endpoint)) {
-                rows.push(self.notice_delivery(one, endpoint, now));
+            for endpoint in owned.into_iter().flatten().filter(|endpoint| one.told.goes_to(endpoint, processor)) {
+                let notice = Some(one.notice.clone());
+                rows.push(self.message_to(endpoint, EventType::NoticeInitial, notice, one.deadline, now));
             }
         }
         Ok(outbox::enqueue(connection, &rows, now)?)
     }
-
-    fn notice_delivery(&self, one: &Prepared<'_>, endpoint: &webhooks::Endpoint, now: OffsetDateTime) -> NewDelivery {
-        NewDelivery {
-            id: self.id(now),
-            event: EventType::NoticeInitial,
-            notice: Some(one.notice.clone()),
-            duty: None,
-            webhook: endpoint.id.clone(),
-            organisation: endpoint.organisation.clone(),
-            lane: lane_for(endpoint.failures),
-            deadline_at: one.deadline,
-        }
-    }
 }
 
 impl Told {
-    /// Whether the agreement sends notices to this endpoint: to those it names, or to all where it names none.
-    fn goes_to(&self, endpoint: &webhooks::Endpoint) -> bool {
+    /// Whether the agreement with `processor` sends notices to this endpoint: to those it names, or to all where it names none.
+    fn goes_to(&self, endpoint: &webhooks::Endpoint, processor: &OrganisationId) -> bool {
         let mut named =
             self.agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
-        named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id)
+        endpoint.hears(processor) && (named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id))
     }
 }
 

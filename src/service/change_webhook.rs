@@ -24,7 +24,7 @@ impl Service {
             if !webhooks::replace(connection, &id, version, &content, now)? {
                 return Err(ServiceError::VersionMismatch);
             }
-            let told = service.tell_what_is_open(connection, &owner, &id, &content.events, now)?;
+            let told = service.tell_what_is_open(connection, &id, &owner, now)?;
             let mut facts = facts(&content)?;
             facts["version"] = (version + 1).into();
             facts["notices_enqueued"] = told.into();
@@ -33,7 +33,7 @@ impl Service {
             webhooks::find(connection, tenant, &id)?.ok_or(ServiceError::NotFound)
         };
         let changed = self.store.write(work).await?;
-        self.nudge.notify_one();
+        self.nudge.notify_waiters();
         Ok(self.shown(changed, None))
     }
 }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::{Service, ServiceError};
-use crate::crypto::{WebhookSecret, sha256_hex, webhook_signatures};
+use crate::crypto::{sha256_hex, webhook_signatures};
 use crate::domain::delivery::{LEASE, Lane};
 use crate::domain::duty::{FrozenTerms, Step};
 use crate::domain::duty_record::Duty;
@@ -72,7 +72,10 @@ impl Service {
     pub async fn claim_deliveries(&self, lane: Lane, limit: i64) -> Result<Vec<Outgoing>, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
         let rendered = self.store.write(move |connection| service.claim(connection, lane, limit, now)).await?;
-        rendered.into_iter().map(|rendered| self.signed(rendered, now)).collect()
+        Ok(rendered
+            .into_iter()
+            .filter_map(|rendered| sound(rendered.claimed.id.clone(), self.signed(rendered, now)))
+            .collect())
     }
 
     fn claim(
@@ -86,10 +89,10 @@ impl Service {
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let mut facts = read_facts(connection, &claimed)?;
+        let facts = read_facts(connection, &claimed)?;
         let mut rendered = Vec::with_capacity(claimed.len());
         for claimed in claimed {
-            rendered.push(self.render(claimed, &mut facts, now)?);
+            rendered.extend(sound(claimed.id.clone(), self.render(claimed, &facts, now)));
         }
         let hashes: Vec<String> = rendered.iter().map(|rendered| sha256_hex(&rendered.body)).collect();
         let attempts = rendered.iter().zip(&hashes).map(|(rendered, hash)| NewAttemptRow {
@@ -103,7 +106,7 @@ impl Service {
         Ok(rendered)
     }
 
-    fn render(&self, claimed: Claimed, facts: &mut Facts, now: OffsetDateTime) -> Result<Rendered, ServiceError> {
+    fn render(&self, claimed: Claimed, facts: &Facts, now: OffsetDateTime) -> Result<Rendered, ServiceError> {
         let corrupt = |column| StoreError::Corrupt { table: "delivery", column, id: claimed.id.clone() };
         let event = deliveries::event_type(&claimed)?;
         let target = facts.targets.get(&claimed.webhook_id).cloned().ok_or_else(|| corrupt("webhook_id"))?;
@@ -159,7 +162,7 @@ impl Service {
     fn signed(&self, rendered: Rendered, now: OffsetDateTime) -> Result<Outgoing, ServiceError> {
         let Rendered { claimed, target, event, url, body } = rendered;
         let secrets = self.secrets(&target, now)?;
-        let secrets: Vec<&[u8]> = secrets.iter().map(WebhookSecret::as_bytes).collect();
+        let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
         let timestamp = now.unix_timestamp();
         let signatures = webhook_signatures(&secrets, &self.signing_key, &claimed.id, timestamp, &body);
         let time = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
@@ -192,15 +195,17 @@ impl Service {
     }
 
     /// The secret of the endpoint and, for a while after rotation, the one before.
-    fn secrets(&self, target: &Target, now: OffsetDateTime) -> Result<Vec<WebhookSecret>, ServiceError> {
+    fn secrets(&self, target: &Target, now: OffsetDateTime) -> Result<Vec<Vec<u8>>, ServiceError> {
         let previous =
             target.previous_valid_until.filter(|until| *until > now).and(target.previous_secret_sealed.as_ref());
-        let open = |sealed: &String| {
-            let opened = self.master_key.open(&secret_context(&target.id), sealed)?;
-            Ok(WebhookSecret::parse(&String::from_utf8_lossy(&opened))?)
-        };
+        let open = |sealed: &String| Ok(self.master_key.open(&secret_context(&target.id), sealed)?);
         [Some(&target.secret_sealed), previous].into_iter().flatten().map(open).collect()
     }
+}
+
+/// A delivery that cannot be made ready must not hold up the others: it is logged, and looked at again when its lease ends.
+fn sound<T>(delivery: String, made: Result<T, ServiceError>) -> Option<T> {
+    made.inspect_err(|error| tracing::error!(%error, delivery.id = %delivery, "a delivery cannot be made ready")).ok()
 }
 
 fn recipient(target: &Target) -> Value {

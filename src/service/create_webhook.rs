@@ -4,13 +4,15 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::record::{Deed, digest};
+use super::record_attempts::lane_for;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
-use crate::domain::event::{EventType, Patterns};
-use crate::domain::id::{OrganisationId, WebhookId};
+use crate::domain::event::EventType;
+use crate::domain::id::{NoticeId, OrganisationId, WebhookId};
 use crate::domain::webhook::{NewWebhook, WebhookContent};
 use crate::store::outbox::{self, NewDelivery};
+use crate::store::webhooks::Endpoint;
 use crate::store::{AnyConnection, agreements, ledger, organisations, webhooks};
 
 /// How long a notice is tried densely at an endpoint that came late.
@@ -31,7 +33,7 @@ impl Service {
             })
         };
         let answer = self.store.write(work).await?;
-        self.nudge.notify_one();
+        self.nudge.notify_waiters();
         Ok(answer)
     }
 
@@ -47,7 +49,7 @@ impl Service {
         let secret = WebhookSecret::generate(&self.entropy);
         let sealed = self.seal_secret(&id, &secret);
         webhooks::insert(connection, &id, &owner, &actor.organisation, &new.content, &sealed, now)?;
-        let told = self.tell_what_is_open(connection, &owner, &id, &new.content.events, now)?;
+        let told = self.tell_what_is_open(connection, &id, &owner, now)?;
         let mut facts = facts(&new.content)?;
         facts["notices_enqueued"] = told.into();
         let deed = Deed { actor, owner: &owner, at: now };
@@ -63,37 +65,49 @@ impl Service {
         self.master_key.seal(&self.entropy, &webhooks::secret_context(id), secret.as_bytes())
     }
 
-    /// Enqueues the notices that have not reached `owner`, if the endpoint wants them; answers how many.
+    /// Enqueues the notices that have not reached `owner`, if the endpoint wants and may hear them; answers how many.
     pub(super) fn tell_what_is_open(
         &self,
         connection: &mut AnyConnection,
-        owner: &OrganisationId,
         webhook: &WebhookId,
-        events: &Patterns,
+        owner: &OrganisationId,
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
         let event = EventType::NoticeInitial;
-        if !events.want(event) {
-            return Ok(0);
-        }
-        // A filing that is being written either sees this endpoint or is seen here: both move the processor's edition.
+        let endpoint = webhooks::endpoint(connection, owner, webhook)?.filter(|endpoint| endpoint.events.want(event));
+        let Some(endpoint) = endpoint else { return Ok(0) };
+        // A filing that is being written either sees this endpoint or is seen here: both take the processor's edition.
         for processor in agreements::processors_of(connection, owner)? {
-            organisations::raise_edition(connection, &processor)?;
+            if endpoint.hears(&processor) {
+                organisations::raise_edition(connection, &processor)?;
+            }
         }
-        let notices = outbox::notices_to_tell(connection, owner, webhook)?;
-        let delivery = |notice| NewDelivery {
+        let notices = outbox::notices_to_tell(connection, &endpoint)?;
+        let message = |notice| self.message_to(&endpoint, event, Some(notice), now + LATE_WINDOW, now);
+        let messages: Vec<_> = notices.into_iter().map(message).collect();
+        outbox::enqueue(connection, &messages, now)?;
+        Ok(messages.len())
+    }
+
+    /// A message to one endpoint, tried densely until `deadline_at`.
+    pub(super) fn message_to(
+        &self,
+        endpoint: &Endpoint,
+        event: EventType,
+        notice: Option<NoticeId>,
+        deadline_at: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> NewDelivery {
+        NewDelivery {
             id: self.id(now),
             event,
-            notice: Some(notice),
-            webhook: webhook.clone(),
-            organisation: owner.clone(),
+            notice,
             duty: None,
-            lane: crate::domain::delivery::Lane::First,
-            deadline_at: now + LATE_WINDOW,
-        };
-        let deliveries: Vec<_> = notices.into_iter().map(delivery).collect();
-        outbox::enqueue(connection, &deliveries, now)?;
-        Ok(deliveries.len())
+            webhook: endpoint.id.clone(),
+            organisation: endpoint.organisation.clone(),
+            lane: lane_for(endpoint.failures),
+            deadline_at,
+        }
     }
 }
 

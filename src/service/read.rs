@@ -10,7 +10,7 @@ use crate::domain::id::{IncidentId, NoticeId};
 use crate::domain::incident::{Incident, IncidentSummary, Notice, NoticeSummary};
 use crate::domain::page::{Page, PageRequest};
 use crate::store::deliveries::{self, DeliveryView};
-use crate::store::duties::{self, DutyFilter};
+use crate::store::duties::{self, DutyFilter, Side};
 use crate::store::incidents::{self, IncidentFilter};
 use crate::store::ledger::{self, EntryRow};
 use crate::store::notices::{self, NoticeFilter};
@@ -124,9 +124,14 @@ impl Service {
         let tenant = actor.organisation.clone();
         self.store
             .read(move |connection| {
-                let known = parties::processor(connection, &tenant)?;
-                let processor = known.is_some_and(|known| known.roles.iter().any(|role| role == "processor"));
-                Ok(duties::board(connection, &tenant, !processor, &filter, &page)?)
+                let roles = parties::processor(connection, &tenant)?.map(|known| known.roles).unwrap_or_default();
+                let has = |role: &str| roles.iter().any(|held| held == role);
+                let side = match (has("processor"), has("controller")) {
+                    (true, false) => Side::Processor,
+                    (false, _) => Side::Controller,
+                    (true, true) => Side::Both,
+                };
+                Ok(duties::board(connection, &tenant, side, &filter, &page)?)
             })
             .await
     }

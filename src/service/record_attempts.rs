@@ -58,7 +58,7 @@ impl Service {
         let (told, attempted) = told_others;
         for one in &attempted {
             telemetry::delivery_attempted(one.outcome.as_str());
-            if one.outcome.is_success() && one.sent.number == 1 {
+            if one.outcome == Outcome::Delivered && one.sent.number == 1 {
                 let took = one.ended_at - one.sent.created_at;
                 telemetry::delivery_late_by(took.try_into().unwrap_or_default());
             }
@@ -109,7 +109,7 @@ impl Service {
         let facts: HashMap<String, NoticeFacts> =
             notices::facts(connection, &ids)?.into_iter().map(|fact| (fact.id.to_string(), fact)).collect();
         let mut first: HashMap<&str, &Attempted> = HashMap::new();
-        for one in attempted.iter().filter(|one| one.outcome.is_success()) {
+        for one in attempted.iter().filter(|one| one.outcome == Outcome::Delivered) {
             let Some(fact) = one.sent.notice.as_deref().and_then(|id| facts.get(id)) else { continue };
             if !fact.delivered {
                 let earliest = first.entry(fact.id.as_str()).or_insert(one);

@@ -19,13 +19,12 @@ impl Service {
     pub async fn rotate_webhook(&self, actor: Actor, id: WebhookId) -> Result<RotatedSecret, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
         let work = move |connection: &mut AnyConnection| {
-            let found = webhooks::find(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
-            let owner = found.organisation.id;
+            let endpoint = webhooks::endpoint(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
             let secret = WebhookSecret::generate(&service.entropy);
             let previous_valid_until = now + OVERLAP;
             webhooks::rotate(connection, &id, &service.seal_secret(&id, &secret), previous_valid_until)?;
             let facts = json!({"overlap_seconds": OVERLAP.whole_seconds()});
-            let deed = Deed { actor: &actor, owner: &owner, at: now };
+            let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: now };
             ledger::append(connection, &[deed.entry("webhook.secret_rotated", id.as_str(), None, facts)])?;
             Ok::<_, ServiceError>(RotatedSecret { id, secret: secret.to_text(), previous_valid_until })
         };

@@ -101,6 +101,7 @@ impl Service {
         for telling in tellings {
             let wanting = endpoints.iter().filter(|endpoint| {
                 endpoint.events.want(telling.event)
+                    && endpoint.hears(&telling.duty.processor)
                     && telling.concerned().any(|id| id == endpoint.organisation.as_str())
             });
             rows.extend(wanting.map(|endpoint| self.telling_delivery(telling, endpoint, now)));

@@ -8,8 +8,7 @@ use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::event::EventType;
 use crate::domain::id::{DeliveryId, WebhookId};
-use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, ledger, webhooks};
+use crate::store::{AnyConnection, ledger, outbox, webhooks};
 
 /// How long a test message is tried densely.
 const WINDOW: Duration = Duration::HOUR;
@@ -19,27 +18,17 @@ impl Service {
     pub async fn test_webhook(&self, actor: Actor, id: WebhookId) -> Result<DeliveryId, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
         let work = move |connection: &mut AnyConnection| {
-            let found = webhooks::find(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
-            let owner = found.organisation.id;
-            let delivery: DeliveryId = service.id(now);
-            let message = NewDelivery {
-                id: delivery.clone(),
-                event: EventType::EndpointTest,
-                notice: None,
-                webhook: id.clone(),
-                organisation: owner.clone(),
-                duty: None,
-                lane: crate::domain::delivery::Lane::First,
-                deadline_at: now + WINDOW,
-            };
+            let endpoint = webhooks::endpoint(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+            let message = service.message_to(&endpoint, EventType::EndpointTest, None, now + WINDOW, now);
+            let delivery = message.id.clone();
             outbox::enqueue(connection, &[message], now)?;
             let facts = json!({"delivery": delivery});
-            let deed = Deed { actor: &actor, owner: &owner, at: now };
+            let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: now };
             ledger::append(connection, &[deed.entry("webhook.tested", id.as_str(), None, facts)])?;
             Ok::<_, ServiceError>(delivery)
         };
         let delivery = self.store.write(work).await?;
-        self.nudge.notify_one();
+        self.nudge.notify_waiters();
         Ok(delivery)
     }
 }

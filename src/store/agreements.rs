@@ -11,13 +11,14 @@ use time::{Date, OffsetDateTime};
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::organisations::{CHUNK, names};
+use super::organisations::CHUNK;
+use super::parties::names;
 use super::row::{Door, micros, text};
 use super::schema::{agreement, agreement_product, agreement_version};
 use crate::domain::agreement::{Agreement, AgreementContent, NewAgreement};
 use crate::domain::fault::Faults;
 use crate::domain::id::{AgreementId, OrganisationId};
-use crate::domain::organisation::Link;
+use crate::domain::incident::Link;
 use crate::domain::page::PageRequest;
 use crate::domain::parse::Place;
 use crate::domain::terms::Terms;
@@ -290,8 +291,9 @@ pub fn processors_of(
 }
 
 fn read(connection: &mut AnyConnection, rows: Vec<AgreementRow>) -> Result<Vec<Agreement>, StoreError> {
-    let parties = rows.iter().flat_map(|row| [row.processor_id.as_str(), row.controller_id.as_str()]);
-    let names = names(connection, parties)?;
+    let parties: Vec<String> =
+        rows.iter().flat_map(|row| [row.processor_id.clone(), row.controller_id.clone()]).collect();
+    let names = names(connection, &parties)?;
     rows.into_iter()
         .map(|row| {
             let door = Door { table: "agreement", id: &row.id };
@@ -317,7 +319,7 @@ fn read(connection: &mut AnyConnection, rows: Vec<AgreementRow>) -> Result<Vec<A
 }
 
 /// Reads stored terms.
-pub(crate) fn terms(door: &Door<'_>, stored: &str) -> Result<Terms, StoreError> {
+fn terms(door: &Door<'_>, stored: &str) -> Result<Terms, StoreError> {
     let value: Value = door.json("terms", stored)?;
     Terms::parse(&Place::root(&value), &mut Faults::default()).ok_or_else(|| door.corrupt("terms"))
 }

@@ -207,6 +207,15 @@ pub fn reopen(
     Ok(ids)
 }
 
+/// Ends the open deliveries of a notice that was acknowledged: whoever says that it has the notice need not be asked again.
+pub fn close(connection: &mut AnyConnection, notice: &NoticeId) -> Result<(), StoreError> {
+    let open = delivery::table.filter(delivery::notice_id.eq(notice.as_str()).and(delivery::state.eq("open")));
+    diesel::update(open)
+        .set((delivery::state.eq("delivered"), delivery::lease.eq(delivery::lease + 1)))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// One attempt as it is shown.
 #[derive(Debug, Clone, Serialize)]
 pub struct AttemptView {

@@ -199,19 +199,31 @@ pub fn key(duty: &Duty) -> String {
     format!("{}:{}", duty.urgency(), duty.id)
 }
 
-/// One page of the board of `tenant`, most urgent first: the duties of its incidents, or those that concern it as a controller.
+/// On which side of the duties an organisation stands; one side is served by an index of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Its own incidents.
+    Processor,
+    /// Incidents that affect it.
+    Controller,
+    /// Either: a sub-processor is a processor whose controller is a processor.
+    Both,
+}
+
+/// One page of the board of `tenant`, most urgent first.
 pub fn board(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
-    as_controller: bool,
+    side: Side,
     filter: &DutyFilter,
     page: &PageRequest,
 ) -> Result<Page<Duty>, StoreError> {
     let mut query = duty::table.into_boxed();
-    query = if as_controller {
-        query.filter(duty::controller_id.eq(tenant.as_str().to_owned()))
-    } else {
-        query.filter(duty::processor_id.eq(tenant.as_str().to_owned()))
+    let (filed, affected) = (duty::processor_id.eq(tenant.as_str()), duty::controller_id.eq(tenant.as_str()));
+    query = match side {
+        Side::Processor => query.filter(filed),
+        Side::Controller => query.filter(affected),
+        Side::Both => query.filter(filed.or(affected)),
     };
     match (&filter.state, &filter.incident) {
         (Some(state), _) if state == "met" => query = query.filter(duty::state.eq("met")),

@@ -110,8 +110,12 @@ pub fn list(
     filter: &IncidentFilter,
     page: &PageRequest,
 ) -> Result<Page<IncidentSummary>, StoreError> {
+    // A controller who asks for another one must not learn that the same incident affects both.
     let concerning = |controller: &str| {
-        notice::table.filter(notice::controller_id.eq(controller.to_owned())).select(notice::incident_id)
+        notice::table
+            .filter(notice::controller_id.eq(controller.to_owned()))
+            .filter(notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str())))
+            .select(notice::incident_id)
     };
     let mine = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(concerning(tenant.as_str())));
     let mut query = incident::table.filter(mine).into_boxed();
@@ -128,10 +132,14 @@ pub fn list(
     }
     if let Some(state) = filter.state {
         let told = |which: &str| {
-            let condition = format!(
-                "NOT EXISTS (SELECT 1 FROM notice AS open WHERE open.incident_id = incident.id AND open.{which} IS NULL)"
+            let open = format!(
+                "NOT EXISTS (SELECT 1 FROM notice AS open WHERE open.incident_id = incident.id AND open.{which} IS NULL"
             );
-            diesel::dsl::sql::<diesel::sql_types::Bool>(&condition)
+            diesel::dsl::sql::<diesel::sql_types::Bool>(&format!("{open} AND (open.processor_id = "))
+                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
+                .sql(" OR open.controller_id = ")
+                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
+                .sql("))")
         };
         query = match state {
             IncidentState::Telling => query.filter(diesel::dsl::not(told("delivered_at"))),

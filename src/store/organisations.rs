@@ -199,23 +199,6 @@ pub fn list(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The names of the organisations `ids`, whoever asks; unknown ones are left out.
-pub fn names<'i>(
-    connection: &mut AnyConnection,
-    ids: impl IntoIterator<Item = &'i str>,
-) -> Result<HashMap<String, String>, StoreError> {
-    let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-    let mut names = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(CHUNK) {
-        let rows: Vec<(String, String)> = organisation::table
-            .filter(organisation::id.eq_any(ids))
-            .select((organisation::id, organisation::name))
-            .load(connection)?;
-        names.extend(rows);
-    }
-    Ok(names)
-}
-
 /// The roles of those of `ids` that `tenant` sees.
 pub fn roles_of(
     connection: &mut AnyConnection,
@@ -230,8 +213,8 @@ pub fn roles_of(
             .filter(visible(Sight::Of(tenant)))
             .select((organisation::id, organisation::roles))
             .load(connection)?;
-        for (id, stored) in rows {
-            let known = roles(&Door { table: "organisation", id: &id }, &stored)?;
+        for (id, codes) in rows {
+            let known = roles(&Door { table: "organisation", id: &id }, &codes)?;
             found.insert(id, known);
         }
     }

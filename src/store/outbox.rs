@@ -9,6 +9,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{delivery, notice};
+use super::webhooks::Endpoint;
 use crate::domain::delivery::Lane;
 use crate::domain::event::EventType;
 use crate::domain::id::{DeliveryId, DutyId, NoticeId, OrganisationId, WebhookId};
@@ -79,22 +80,20 @@ pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetD
     Ok(())
 }
 
-/// The notices that have not reached `controller` and are not on their way to `webhook`, oldest first.
-pub fn notices_to_tell(
-    connection: &mut AnyConnection,
-    controller: &OrganisationId,
-    webhook: &WebhookId,
-) -> Result<Vec<NoticeId>, StoreError> {
+/// The notices that `endpoint` may hear of, that have not reached its organisation, and that are not on their way to it.
+pub fn notices_to_tell(connection: &mut AnyConnection, endpoint: &Endpoint) -> Result<Vec<NoticeId>, StoreError> {
     let on_its_way = delivery::table
         .filter(delivery::notice_id.eq(notice::id.nullable()))
-        .filter(delivery::webhook_id.eq(webhook.as_str()))
+        .filter(delivery::webhook_id.eq(endpoint.id.as_str()))
         .filter(delivery::state.eq("open"));
-    let found: Vec<String> = notice::table
-        .filter(notice::controller_id.eq(controller.as_str()))
+    let mut query = notice::table
+        .filter(notice::controller_id.eq(endpoint.organisation.as_str()))
         .filter(notice::delivered_at.is_null())
         .filter(not(exists(on_its_way)))
-        .order(notice::id)
-        .select(notice::id)
-        .load(connection)?;
+        .into_boxed();
+    if endpoint.created_by != endpoint.organisation {
+        query = query.filter(notice::processor_id.eq(endpoint.created_by.as_str()));
+    }
+    let found: Vec<String> = query.order(notice::id).select(notice::id).load(connection)?;
     found.iter().map(|id| Door { table: "notice", id }.parse("id", id)).collect()
 }

@@ -57,12 +57,19 @@ pub fn processor(connection: &mut AnyConnection, tenant: &OrganisationId) -> Res
         .select((organisation::roles, organisation::agreements_edition))
         .first(connection)
         .optional()?;
-    Ok(found.map(|(roles, edition)| Processor { roles: roles.split(',').map(str::to_owned).collect(), edition }))
+    let Some((roles, edition)) = found else { return Ok(None) };
+    let corrupt = |_| StoreError::Corrupt { table: "organisation", column: "roles", id: tenant.to_string() };
+    Ok(Some(Processor { roles: serde_json::from_str(&roles).map_err(corrupt)?, edition }))
 }
 
-/// The edition alone, read again inside the transaction that files.
+/// The edition alone, read again inside the transaction that files; it cannot change until that transaction ends.
 pub fn edition(connection: &mut AnyConnection, tenant: &OrganisationId) -> Result<i64, StoreError> {
-    Ok(organisation::table.find(tenant.as_str()).select(organisation::agreements_edition).first(connection)?)
+    let row = organisation::table.find(tenant.as_str()).select(organisation::agreements_edition);
+    Ok(match connection {
+        AnyConnection::Sqlite(inner) => row.first(inner)?,
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => row.for_share().first(inner)?,
+    })
 }
 
 /// The agreements of `tenant` that are in force on `day` (ISO 8601) and wanted, by controller and id.

@@ -8,12 +8,13 @@ use time::OffsetDateTime;
 
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::organisations::{CHUNK, names};
+use super::organisations::CHUNK;
+use super::parties::names;
 use super::row::{Door, micros, text};
 use super::schema::webhook;
 use crate::domain::event::Patterns;
 use crate::domain::id::{OrganisationId, WebhookId};
-use crate::domain::organisation::Link;
+use crate::domain::incident::Link;
 use crate::domain::page::PageRequest;
 use crate::domain::webhook::{Webhook, WebhookContent};
 
@@ -90,32 +91,75 @@ pub struct Endpoint {
     pub id: WebhookId,
     /// Whose endpoint it is.
     pub organisation: OrganisationId,
+    /// Who registered it: the organisation itself, or a processor for it.
+    pub created_by: OrganisationId,
     /// Which events it wants.
     pub events: Patterns,
     /// Failed attempts in a row.
     pub failures: i32,
 }
 
+impl Endpoint {
+    /// Whether it may be told what `processor` does. One that another processor registered may not: that is between those two.
+    pub fn hears(&self, processor: &OrganisationId) -> bool {
+        self.created_by == self.organisation || self.created_by == *processor
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = webhook)]
+struct EndpointRow {
+    id: String,
+    organisation_id: String,
+    created_by: String,
+    events: String,
+    failures: i32,
+}
+
+impl TryFrom<EndpointRow> for Endpoint {
+    type Error = StoreError;
+
+    fn try_from(row: EndpointRow) -> Result<Self, StoreError> {
+        let door = Door { table: "webhook", id: &row.id };
+        Ok(Self {
+            id: door.parse("id", &row.id)?,
+            organisation: door.parse("organisation_id", &row.organisation_id)?,
+            created_by: door.parse("created_by", &row.created_by)?,
+            events: patterns(&door, &row.events)?,
+            failures: row.failures,
+        })
+    }
+}
+
 /// Every endpoint of `organisations` and what it wants, oldest first.
 pub fn of_organisations(connection: &mut AnyConnection, organisations: &[String]) -> Result<Vec<Endpoint>, StoreError> {
     let mut found = Vec::new();
     for organisations in organisations.chunks(CHUNK) {
-        let rows: Vec<(String, String, String, i32)> = webhook::table
+        let rows: Vec<EndpointRow> = webhook::table
             .filter(webhook::organisation_id.eq_any(organisations))
             .order(webhook::id)
-            .select((webhook::id, webhook::organisation_id, webhook::events, webhook::failures))
+            .select(EndpointRow::as_select())
             .load(connection)?;
-        for (id, organisation, events, failures) in &rows {
-            let door = Door { table: "webhook", id };
-            found.push(Endpoint {
-                id: door.parse("id", id)?,
-                organisation: door.parse("organisation_id", organisation)?,
-                events: patterns(&door, events)?,
-                failures: *failures,
-            });
+        for row in rows {
+            found.push(row.try_into()?);
         }
     }
     Ok(found)
+}
+
+/// The endpoint `id`, if it is one of `tenant` or was registered by it.
+pub fn endpoint(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    id: &WebhookId,
+) -> Result<Option<Endpoint>, StoreError> {
+    let row: Option<EndpointRow> = webhook::table
+        .filter(webhook::id.eq(id.as_str()))
+        .filter(webhook::organisation_id.eq(tenant.as_str()).or(webhook::created_by.eq(tenant.as_str())))
+        .select(EndpointRow::as_select())
+        .first(connection)
+        .optional()?;
+    row.map(TryInto::try_into).transpose()
 }
 
 /// Counts what became of one attempt each: `true` for success, which ends a row of failures.
@@ -241,13 +285,18 @@ pub fn list(
     read(connection, rows)
 }
 
-/// Whose endpoints `ids` are; unknown ones are left out.
-pub fn owners(connection: &mut AnyConnection, ids: &BTreeSet<&str>) -> Result<HashMap<String, String>, StoreError> {
+/// Whose endpoints `ids` are, as far as `processor` may send notices there; the others are left out.
+pub fn owners(
+    connection: &mut AnyConnection,
+    processor: &OrganisationId,
+    ids: &BTreeSet<&str>,
+) -> Result<HashMap<String, String>, StoreError> {
     let ids: Vec<&str> = ids.iter().copied().collect();
     let mut owners = HashMap::new();
     for ids in ids.chunks(CHUNK) {
         let rows: Vec<(String, String)> = webhook::table
             .filter(webhook::id.eq_any(ids))
+            .filter(webhook::created_by.eq(webhook::organisation_id).or(webhook::created_by.eq(processor.as_str())))
             .select((webhook::id, webhook::organisation_id))
             .load(connection)?;
         owners.extend(rows);
@@ -256,7 +305,8 @@ pub fn owners(connection: &mut AnyConnection, ids: &BTreeSet<&str>) -> Result<Ha
 }
 
 fn read(connection: &mut AnyConnection, rows: Vec<WebhookRow>) -> Result<Vec<Webhook>, StoreError> {
-    let names = names(connection, rows.iter().map(|row| row.organisation_id.as_str()))?;
+    let organisations: Vec<String> = rows.iter().map(|row| row.organisation_id.clone()).collect();
+    let names = names(connection, &organisations)?;
     rows.into_iter()
         .map(|row| {
             let door = Door { table: "webhook", id: &row.id };

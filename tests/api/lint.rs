@@ -97,7 +97,7 @@ fn every_refusal_is_a_problem() {
 #[test]
 fn every_example_fits_its_schema() {
     let media = find(|name, value| name.contains('/') && !value["schema"].is_null() && !value["examples"].is_null());
-    assert!(media.len() > 50, "only {} places with examples were found", media.len());
+    assert!(media.len() > 40, "only {} places with examples were found", media.len());
     for (pointer, media) in media {
         for (name, example) in media["examples"].as_object().unwrap() {
             let faults = SPEC.schema_faults(&media["schema"], &SPEC.resolve(example)["value"]);

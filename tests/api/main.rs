@@ -8,3 +8,5 @@ mod harness;
 mod contract;
 mod lint;
 mod system;
+mod telling;
+mod tokens;

@@ -86,6 +86,16 @@ impl Receiver {
         waited.expect("a webhook arrives").expect("the receiver runs")
     }
 
+    /// The next request of this type; others before it are passed over.
+    pub(crate) async fn next_of(&self, event: &str) -> Delivery {
+        loop {
+            let delivery = self.next().await;
+            if delivery.json["type"] == event {
+                return delivery;
+            }
+        }
+    }
+
     /// What has arrived until now and was not taken yet.
     pub(crate) async fn taken(&self) -> Vec<Delivery> {
         let mut incoming = self.incoming.lock().await;

@@ -1,7 +1,9 @@
 //! People and contracts to test with, made through the interface itself, and the workers' steps taken by hand.
 
+use art33::domain::delivery::Lane;
 use art33::outbound::Outbound;
-use art33::service::Service;
+use art33::service::{Service, operator_id};
+use art33::worker::{delivery, duties};
 use serde_json::{Value, json};
 
 use super::app::TestApp;
@@ -43,7 +45,7 @@ pub(crate) struct Controller {
 impl TestApp {
     /// The operator, who may create organisations.
     pub(crate) fn operator(&self) -> Client {
-        self.as_org("org_00000000000000000000000000", "admin audit:read")
+        self.as_org(operator_id().as_str(), "admin audit:read")
     }
 
     /// A new organisation with these roles; answers its id.
@@ -134,5 +136,14 @@ pub(crate) fn filing(now: time::OffsetDateTime, affected: &Value) -> Value {
 }
 
 /// Lets every worker take steps until nothing is left to do.
-#[expect(clippy::unused_async, reason = "the workers' steps wait")]
-pub(super) async fn step(_service: &Service, _outbound: &Outbound) {}
+pub(super) async fn step(service: &Service, outbound: &Outbound) {
+    loop {
+        let mut done = duties::step(service).await.unwrap();
+        for lane in Lane::ALL {
+            done += delivery::step(service, outbound, lane, 256).await.unwrap();
+        }
+        if done == 0 {
+            return;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! One filing on its way: told by webhook, both clocks kept, acknowledged, in the ledger.
+//! The parts are tested elsewhere; this is the way through.
+
+use serde_json::json;
+
+use crate::harness::app::TestApp;
+
+both! {
+    async fn a_filing_is_told_with_good_signatures_and_acknowledged(app: TestApp) {
+        let world = app.world(3).await;
+        let filed = world.file().await;
+        assert_eq!(filed["affected_count"], 3);
+        app.step_workers().await;
+        for _ in &world.controllers {
+            let notice = world.receiver.next_of("notice.initial").await;
+            let index: usize = notice.path[1..].parse().unwrap();
+            let controller = &world.controllers[index];
+            notice.verify(&controller.secret, &controller.public_key);
+            assert_eq!(notice.json["data"]["incident"], filed["id"]);
+            assert_eq!(notice.json["data"]["recipient"]["organisation"], controller.id.as_str());
+
+            let path = format!("/v1/notices/{}", notice.json["data"]["notice"].as_str().unwrap());
+            let client = world.controller_client(index);
+            assert_eq!(client.get(&path).await.expect(200).json["state"], "delivered");
+            let hash = &notice.json["data"]["content_sha256"];
+            let body = json!({"content_sha256": hash, "by": {"name": "Privacy desk", "role": "dpo"}});
+            let receipt = client.post(&format!("{path}/acknowledgement"), &body).await.expect(200);
+            assert_eq!(receipt.json["level"], "acknowledged");
+            assert_eq!(client.get(&path).await.expect(200).json["state"], "acknowledged");
+        }
+        let duties = world.processor().get("/v1/duties?state=met").await.expect(200);
+        let kinds: Vec<_> = duties.json["items"].as_array().unwrap().iter().map(|duty| &duty["obligation"]).collect();
+        assert_eq!(kinds, ["contract_notice"; 3]);
+        assert!(app.service().verify_ledger().await.unwrap().verified);
+    }
+
+    async fn workers_run_by_themselves_when_they_are_switched_on(app: TestApp, settings = [("WORKERS", "on")]) {
+        let world = app.world(1).await;
+        world.file().await;
+        let controller = &world.controllers[0];
+        world.receiver.next_of("notice.initial").await.verify(&controller.secret, &controller.public_key);
+    }
+}
