@@ -66,7 +66,7 @@ impl Screen {
             Mood::Warning => "33",
             Mood::Bad => "31",
         };
-        let what = self.painted(colour, &format!("{what:<12}"));
+        let what = self.painted(colour, &format!("{what:<13}"));
         self.line(format!("  {passed}  {what}  {whom:<25} {more}").trim_end());
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,7 +18,11 @@ use super::world::{Controller, World, id, text};
 use super::{DemoError, scenario};
 use crate::clock::Clock;
 use crate::crypto::{sha256_hex, verify_jws};
+use crate::domain::span::IsoDuration;
 use crate::service::Service;
+
+/// The longest that all controllers together may take to be told and to acknowledge.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A notice that a controller has fetched and found unchanged.
 struct Fetched {
@@ -44,7 +49,8 @@ impl Story {
     /// Files the incident and sees it through; answers what came of it.
     pub(super) async fn play(&mut self, service: &Service, reports: &Path) -> Result<Summary, DemoError> {
         let incident = self.file().await?;
-        self.see_told(&incident).await?;
+        let told = tokio::time::timeout(PATIENCE, self.see_told(&incident)).await;
+        told.map_err(|_| DemoError::Story(format!("not everybody was told within {} seconds", PATIENCE.as_secs())))??;
         let duties = self.show_clocks(&incident).await?;
         let reports = self.write_reports(&incident, reports).await?;
         let notices = self.world.processor.get(&format!("/v1/notices?incident={incident}")).await?;
@@ -130,7 +136,8 @@ impl Story {
         let board = self.world.processor.get(&format!("/v1/duties?order=due&incident={incident}")).await?;
         for duty in items(&board).iter().filter(|duty| duty["state"] == "running") {
             let due = self.screen.moment(&duty["legal_due_at"])?;
-            let basis = format!("{}, {}", text(duty, "/legal_basis"), text(duty, "/span"));
+            let hours = text(duty, "/span").parse().map_or(0, |span: IsoDuration| span.length().whole_hours());
+            let basis = format!("{}, {hours} hours", text(duty, "/legal_basis"));
             let more = format!("{basis:<26} due {due} ({})", text(duty, "/counting_rule"));
             self.screen.step(self.clock.now(), Mood::Plain, "clock runs", self.world.name_of(duty), &more);
         }

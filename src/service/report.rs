@@ -281,7 +281,7 @@ fn notice(telling: Telling) -> document::Notice {
     document::Notice {
         id: summary.id.to_string(),
         sequence: u32::try_from(summary.sequence).unwrap_or_default(),
-        kind: summary.kind,
+        kind: summary.kind.strip_prefix("notice.").unwrap_or(&summary.kind).to_owned(),
         content_sha256: summary.content_sha256,
         sent_at: attempts.first().map(|attempt| attempt.at),
         delivered_at: summary.delivered_at,
