@@ -1,6 +1,6 @@
 //! Filing an incident: who must be told, what each agreement demands, and one transaction that holds everything that follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -170,7 +170,12 @@ fn listed<'f>(
     faults: &mut Faults,
 ) -> Vec<Candidate<'f>> {
     let mut candidates = Vec::new();
+    let mut seen = HashSet::new();
     for (position, share) in shares.iter().enumerate() {
+        // A controller that is listed twice has been named already.
+        if !seen.insert(&share.controller) {
+            continue;
+        }
         let pointer = format!("/affected/{position}/controller");
         let Some(agreements) = by_controller.remove(&share.controller) else {
             faults.add(

@@ -96,7 +96,8 @@ impl CommonContent {
         let measures = member(object, "measures", rules, faults, Measures::parse);
         let times = Times { detected_at, aware_at, occurred: &occurred, measures: &measures, now };
         times.check(awareness_reason == Some(None), faults);
-        let placeholder = OffsetDateTime::UNIX_EPOCH;
+        // Agreements are looked up by the day of awareness; where that cannot be read, today's are the likely ones.
+        let placeholder = now.unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let mut content = Self {
             kind: kind?,
             stage: stage?,
