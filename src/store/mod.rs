@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// Asks the database for a sign of life.
-    pub fn ping<E: From<diesel::result::Error>>(connection: &mut AnyConnection) -> Result<(), E> {
+    pub fn ping(connection: &mut AnyConnection) -> Result<(), StoreError> {
         use diesel::connection::SimpleConnection as _;
         Ok(connection.batch_execute("SELECT 1")?)
     }
@@ -86,7 +86,7 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
         self.pooled(work).await
     }
@@ -98,7 +98,7 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
         match &self.writer {
             Some(writer) => writer.write(work).await,
@@ -109,15 +109,14 @@ impl Store {
     async fn pooled<T, E>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
-        use diesel::Connection as _;
         let pool = self.readers.clone();
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
             let _entered = span.enter();
             let mut connection = pool.get().map_err(|error| E::from(StoreError::Unavailable(error.to_string())))?;
-            AnyConnection::transaction(&mut connection, work)
+            in_transaction(&mut connection, work)
         });
         match task.await {
             Ok(result) => result,
@@ -125,6 +124,28 @@ impl Store {
             Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
         }
     }
+}
+
+/// Runs `work` in a transaction, or in a savepoint where one is open already; a failure of either rolls it back.
+fn in_transaction<T, E: From<StoreError>>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    use diesel::Connection as _;
+    /// Lets callers have errors of their own that know nothing of Diesel.
+    enum Failure<E> {
+        Work(E),
+        Database(diesel::result::Error),
+    }
+    impl<E> From<diesel::result::Error> for Failure<E> {
+        fn from(error: diesel::result::Error) -> Self {
+            Self::Database(error)
+        }
+    }
+    connection.transaction(|connection| work(connection).map_err(Failure::Work)).map_err(|failure| match failure {
+        Failure::Work(error) => error,
+        Failure::Database(error) => E::from(StoreError::Query(error)),
+    })
 }
 
 fn open(target: &Target) -> Result<AnyConnection, StoreError> {
