@@ -3,6 +3,7 @@
 //! The only room that knows clap. Results go to the standard output, all else to the standard error.
 
 mod client;
+mod demo;
 mod grant;
 mod import;
 mod serve;
@@ -35,6 +36,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show it all: five controllers, one incident, real deliveries; needs nothing and sends nothing beyond this machine.
+    Demo(demo::DemoArguments),
     /// Run the service until SIGTERM or SIGINT; a second signal stops it at once.
     Serve,
     /// Bring the database's schema up to date. SQLite needs this never, since `serve` does it.
@@ -79,6 +82,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
+    Demo(#[from] crate::demo::DemoError),
+    #[error(transparent)]
     Store(#[from] crate::store::StoreError),
     #[error(transparent)]
     Service(#[from] crate::service::ServiceError),
@@ -111,6 +116,7 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
     match arguments.command {
         Command::Openapi => print(OPENAPI),
         Command::Config => print(configuration()?.effective_toml()),
+        Command::Demo(wanted) => demo::run(&wanted),
         Command::Serve => serve::run(&configuration()?),
         Command::Migrate { revert_all } => upkeep::migrate(&configuration()?, revert_all),
         Command::Token(wanted) => grant::print_token(&configuration()?, &wanted),

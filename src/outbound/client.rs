@@ -113,13 +113,39 @@ impl Outbound {
 
     /// Fetches the JSON document at `url`, of at most `limit` bytes.
     pub async fn fetch_json(&self, url: &Url, limit: usize) -> Result<Vec<u8>, FailureKind> {
-        let request = self.0.client.get(url.clone()).header("accept", "application/json");
+        let accept = vec![("accept".to_owned(), "application/json".to_owned())];
+        let (status, body) = self.call(url, accept, None, limit).await?;
+        match outcome_of(status, BodyEnd::Enough) {
+            Outcome::Delivered => Ok(body),
+            outcome => Err(outcome.kind().unwrap_or(FailureKind::InvalidAnswer)),
+        }
+    }
+
+    /// Posts `body` to `url`, or fetches it where there is none; answers the status, whatever it is, and the whole body.
+    ///
+    /// A body of more than `limit` bytes, or one that breaks off, is an invalid answer.
+    pub async fn call(
+        &self,
+        url: &Url,
+        headers: Vec<(String, String)>,
+        body: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<(u16, Vec<u8>), FailureKind> {
+        let mut request = match body {
+            Some(body) => self.0.client.post(url.clone()).body(body),
+            None => self.0.client.get(url.clone()),
+        };
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         // One byte more shows that it is too large.
         let answer = self.ask(url, request, limit.saturating_add(1)).await;
         let answer = answer.map_err(|outcome| outcome.kind().unwrap_or(FailureKind::InvalidAnswer))?;
-        match outcome_of(answer.status, answer.end) {
-            Outcome::Delivered if answer.body.len() <= limit => Ok(answer.body),
-            outcome => Err(outcome.kind().unwrap_or(FailureKind::InvalidAnswer)),
+        match answer.end {
+            BodyEnd::Enough if answer.body.len() <= limit => Ok((answer.status, answer.body)),
+            BodyEnd::Enough => Err(FailureKind::InvalidAnswer),
+            BodyEnd::TooSlow => Err(FailureKind::BodyTooSlow),
+            BodyEnd::Broken(kind) => Err(kind),
         }
     }
 

@@ -45,7 +45,9 @@ pub fn to_json(report: &Report, language: Language) -> Result<Value, ReportError
     for (path, group) in CODED {
         change_at(&mut document, path, &|value| {
             if let Value::String(code) = value {
-                *value = json!({ "label": labels.get(group, code), "code": code });
+                // A legal basis can name an article and, after it, the clause of an agreement.
+                let label: Vec<_> = code.split("; ").map(|part| labels.get(group, part)).collect();
+                *value = json!({ "label": label.join("; "), "code": code });
             }
         });
     }

@@ -151,10 +151,11 @@ mod tests {
             "natural_hours eu_hours eu_hours_ceil eu_days eu_months eu_working_days bgb_days \
              dora_weekend_noon eu_hours_min2wd_touch eu_hours_min2wd_full",
         ),
+        ("obligation", "contract_notice gdpr_33_1"),
         ("duty_state", "not_started running met breached not_required cancelled"),
         ("notice_kind", "initial supplement correction completion withdrawal"),
         ("channel", "webhook email manual"),
-        ("outcome", "delivered accepted transient configuration gone"),
+        ("outcome", "delivered accepted transient configuration gone unfinished"),
         (
             "failure",
             "timeout connect reset dns tls forbidden_address invalid_request redirect throttled status_4xx \

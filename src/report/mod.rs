@@ -20,6 +20,7 @@ pub use model::{
     Acknowledgement, Affected, Agreement, Attempt, Consequences, Contact, Count, Duty, Incident, Measure, Measures,
     Nature, Notice, Occurred, OpenItem, Party, Report,
 };
+pub use moment::Display;
 pub use pdf::PdfRenderer;
 
 /// Why a report could not be written.

@@ -8,14 +8,14 @@ use tzdb::tz_by_name;
 use super::{Language, ReportError};
 
 /// A zone and a language for showing instants.
-pub(super) struct Display<'a> {
+pub struct Display<'a> {
     zone: &'a str,
     language: Language,
 }
 
 impl<'a> Display<'a> {
     /// Looks the zone up by its IANA name; an unknown name is an error.
-    pub(super) fn new(zone: &'a str, language: Language) -> Result<Self, ReportError> {
+    pub fn new(zone: &'a str, language: Language) -> Result<Self, ReportError> {
         match tz_by_name(zone) {
             Some(_) => Ok(Self { zone, language }),
             None => Err(ReportError::UnknownZone(zone.to_owned())),
@@ -25,7 +25,7 @@ impl<'a> Display<'a> {
     /// Shows an instant as `22.11.2026, 01:10 Uhr (MEZ)` or `22 November 2026, 01:10 CET`.
     ///
     /// Seconds appear only where they are not zero, so that no time limit is rounded.
-    pub(super) fn moment(&self, instant: OffsetDateTime) -> String {
+    pub fn moment(&self, instant: OffsetDateTime) -> String {
         let (offset, designation) = self.local(instant);
         let local = instant.to_offset(offset);
         let labels = self.language.labels();

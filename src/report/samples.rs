@@ -37,7 +37,7 @@ fn duty(obligation: &str) -> Duty {
         alarm_at: Some(datetime!(2026-11-23 00:10 UTC)),
         legal_due_at: Some(datetime!(2026-11-23 00:10 UTC)),
         counting_rule: Some("natural_hours".into()),
-        legal_basis: "AVV-2026-017 § 5 Abs. 3".into(),
+        legal_basis: "Art. 33(2) GDPR; AVV-2026-017 § 5(3)".into(),
         met_at: Some(datetime!(2026-11-22 00:21:17 UTC)),
         late: Some(false),
         remark: None,
@@ -50,7 +50,7 @@ fn duties() -> Vec<Duty> {
         legal_due_at: None,
         counting_rule: None,
         legal_basis: "Art. 33(2) GDPR".into(),
-        ..duty("processor_notice")
+        ..duty("contract_notice")
     };
     let authority = Duty {
         debtor: "controller".into(),
@@ -64,7 +64,7 @@ fn duties() -> Vec<Duty> {
         legal_basis: "Art. 33(1) GDPR".into(),
         met_at: None,
         late: None,
-        ..duty("authority_notification")
+        ..duty("gdpr_33_1")
     };
     vec![duty("contract_notice"), undue, authority]
 }
@@ -203,7 +203,7 @@ pub(super) fn open() -> Report {
         debtor: "controller".into(),
         recipient: "supervisory_authority".into(),
         legal_basis: "Art. 33(1) GDPR".into(),
-        ..duty("authority_notification")
+        ..duty("gdpr_33_1")
     };
     let mut report = full();
     report.incident.stage = "initial".into();

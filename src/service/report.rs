@@ -263,7 +263,8 @@ fn duty(duty: Duty, names: &HashMap<String, String>) -> document::Duty {
         start_at: due.map(|due| due.start_at),
         alarm_at: due.map(|due| due.alarm_at),
         legal_due_at: due.and_then(|due| due.legal_due_at),
-        counting_rule: Some(duty.terms.rule.as_str().to_owned()),
+        // "Without undue delay" has no hours that a rule could count.
+        counting_rule: duty.terms.span.length().map(|_| duty.terms.rule.as_str().to_owned()),
         legal_basis: duty.legal_basis,
         met_at,
         late,
@@ -280,7 +281,7 @@ fn notice(telling: Telling) -> document::Notice {
     document::Notice {
         id: summary.id.to_string(),
         sequence: u32::try_from(summary.sequence).unwrap_or_default(),
-        kind: summary.kind,
+        kind: summary.kind.strip_prefix("notice.").unwrap_or(&summary.kind).to_owned(),
         content_sha256: summary.content_sha256,
         sent_at: attempts.first().map(|attempt| attempt.at),
         delivered_at: summary.delivered_at,

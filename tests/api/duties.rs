@@ -25,9 +25,8 @@ async fn events(receiver: &Receiver, kind: &str) -> Vec<(String, String, String)
     let arrived = receiver.taken().await.into_iter().filter(|one| text(&one.json["type"]).starts_with(kind));
     let fresh: Vec<_> = arrived.filter(|one| seen.insert(one.header("webhook-id").to_owned())).collect();
     let said = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let event = |json: &Value| {
-        (said(&json["type"]), said(&json["data"]["step"]), said(&json["data"]["duty"]["obligation"]))
-    };
+    let event =
+        |json: &Value| (said(&json["type"]), said(&json["data"]["step"]), said(&json["data"]["duty"]["obligation"]));
     fresh.iter().map(|one| event(&one.json)).collect()
 }
 

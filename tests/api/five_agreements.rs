@@ -35,9 +35,7 @@ async fn five(app: &TestApp) -> Five {
 impl Five {
     /// A complete filing with numbers of its own for every controller; noticed at 00:10, certain at 00:25.
     fn filing(&self, app: &TestApp) -> Value {
-        let share = |controller: &String| {
-            json!({"controller": controller, "subjects": {"count": {"exact": 7}}, "records": {"count": {"exact": 100}}})
-        };
+        let share = |controller: &String| json!({"controller": controller, "subjects": {"count": {"exact": 7}}, "records": {"count": {"exact": 100}}});
         let affected: Vec<Value> = self.controllers.iter().map(share).collect();
         let mut filing = filing(app.now(), &json!(affected));
         merge(&mut filing, &json!({"aware_at": "2026-11-22T00:25:00Z", "awareness_reason": "log review"}));

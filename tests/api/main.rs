@@ -6,13 +6,16 @@
 mod harness;
 
 mod acknowledgement;
+mod agreements;
 mod contract;
 mod duties;
 mod filing;
 mod five_agreements;
 mod idempotency;
+mod import;
 mod ledger;
 mod lint;
+mod organisations;
 mod reports;
 mod sending;
 mod silence;
@@ -20,3 +23,4 @@ mod system;
 mod telling;
 mod tenancy;
 mod tokens;
+mod webhooks;

@@ -16,10 +16,13 @@ async fn report(world: &World, incident: &Value, query: &str) -> Value {
 async fn told(app: &TestApp) -> (World, Value) {
     let world = app.world(1).await;
     let mut filing = world.filing();
-    merge(&mut filing, &json!({
-        "stage": "initial", "special_categories": ["health"],
-        "measures": {"taken": null, "proposed": null, "unknown": "being decided", "expected_by": "2026-11-23T08:00:00Z"},
-    }));
+    merge(
+        &mut filing,
+        &json!({
+            "stage": "initial", "special_categories": ["health"],
+            "measures": {"taken": null, "proposed": null, "unknown": "being decided", "expected_by": "2026-11-23T08:00:00Z"},
+        }),
+    );
     world.receiver.reply_once(Reply::Status(503));
     let filed = world.processor().post("/v1/incidents", &filing).await.expect(201).json;
     app.step_workers().await;

@@ -91,14 +91,17 @@ fn talkative(now: time::OffsetDateTime, controller: &str) -> Value {
     let mut filing = filing(now, &share);
     let word = |number: u32| format!("{WORD} {number}");
     let aware = crate::harness::world::rfc3339(now - time::Duration::minutes(29));
-    merge(&mut filing, &json!({
-        "stage": "initial", "title": word(2), "awareness_reason": word(3), "note": word(4), "aware_at": aware,
-        "nature": {"description": word(5), "how_obtained": word(6)},
-        "contact": {"name": word(7), "email": "zitronenfalter@lernsysteme.example", "phone": "+49 555 7331"},
-        "consequences": {"description": word(8)},
-        "measures": {"taken": [{"description": word(9)}], "proposed": [{"description": word(10)}]},
-        "subjects": {"count": {"exact": null, "unknown": word(11)}},
-    }));
+    merge(
+        &mut filing,
+        &json!({
+            "stage": "initial", "title": word(2), "awareness_reason": word(3), "note": word(4), "aware_at": aware,
+            "nature": {"description": word(5), "how_obtained": word(6)},
+            "contact": {"name": word(7), "email": "zitronenfalter@lernsysteme.example", "phone": "+49 555 7331"},
+            "consequences": {"description": word(8)},
+            "measures": {"taken": [{"description": word(9)}], "proposed": [{"description": word(10)}]},
+            "subjects": {"count": {"exact": null, "unknown": word(11)}},
+        }),
+    );
     filing
 }
 

@@ -21,9 +21,12 @@ fn telling_numbers(world: &World) -> Value {
     };
     let affected: Vec<Value> = OWN.iter().enumerate().map(share).collect();
     let mut filing = world.filing();
-    merge(&mut filing, &json!({
-        "subjects": number(WHOLE[0]), "records": {"count": {"about": 645_546}}, "affected": affected,
-    }));
+    merge(
+        &mut filing,
+        &json!({
+            "subjects": number(WHOLE[0]), "records": {"count": {"about": 645_546}}, "affected": affected,
+        }),
+    );
     filing
 }
 

@@ -7,7 +7,7 @@ directory=$(mktemp -d "${TMPDIR:-/tmp}/art33-postgres.XXXXXX")
 trap 'pg_ctl -s -D "$directory/data" -m immediate stop || true; rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
 
-initdb -D "$directory/data" -U art33 -A trust -E UTF8 --no-locale --no-sync >"$directory/initdb" 2>&1 ||
+initdb -D "$directory/data" -U art33 -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$directory/initdb" 2>&1 ||
     { cat "$directory/initdb" >&2; exit 1; }
 # Nothing here has to survive a crash of the machine.
 cat >>"$directory/data/postgresql.conf" <<END
