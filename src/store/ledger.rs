@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::micros;
-use super::schema::{ledger, ledger_stream};
+use super::schema::{incident, ledger, ledger_stream, notice, organisation};
 use crate::crypto::sha256_hex;
 use crate::domain::id::OrganisationId;
 use crate::domain::ledger::{GENESIS, HashInput, NewEntry};
@@ -227,4 +228,25 @@ pub fn walk_heads(
         .order(ledger_stream::stream)
         .limit(limit)
         .load(connection)?)
+}
+
+/// The first incident, arrived notice or organisation of which the ledger knows nothing at all. Operators only.
+pub fn without_story(connection: &mut AnyConnection) -> Result<Option<String>, StoreError> {
+    let incident: Option<String> = incident::table
+        .filter(not(exists(ledger_stream::table.filter(ledger_stream::stream.eq(incident::id)))))
+        .select(incident::id)
+        .first(connection)
+        .optional()?;
+    let notice: Option<String> = notice::table
+        .filter(notice::delivered_at.is_not_null())
+        .filter(not(exists(ledger_stream::table.filter(ledger_stream::stream.eq(notice::id)))))
+        .select(notice::id)
+        .first(connection)
+        .optional()?;
+    let organisation: Option<String> = organisation::table
+        .filter(not(exists(ledger_stream::table.filter(ledger_stream::stream.eq(organisation::id)))))
+        .select(organisation::id)
+        .first(connection)
+        .optional()?;
+    Ok(incident.or(notice).or(organisation))
 }
