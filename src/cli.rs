@@ -2,6 +2,7 @@
 //!
 //! The only room that knows clap. Results go to the standard output, all else to the standard error.
 
+mod bench;
 mod client;
 mod grant;
 mod serve;
@@ -59,6 +60,9 @@ enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<url::Url>,
     },
+    /// Measure filings on this machine, beside bare writing of the same rows.
+    #[command(hide = true)]
+    Bench(bench::BenchArguments),
 }
 
 /// Why a command did not do its work. Each is one sentence for a person.
@@ -70,6 +74,8 @@ pub(crate) enum CliError {
     App(#[from] AppError),
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Bench(#[from] crate::bench::BenchError),
     #[error("cannot start: {0}")]
     Start(#[source] std::io::Error),
     #[error("cannot write to the standard output: {0}")]
@@ -103,6 +109,7 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Migrate { revert_all } => upkeep::migrate(&configuration()?, revert_all),
         Command::Token(wanted) => grant::print_token(&configuration()?, &wanted),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),
+        Command::Bench(wanted) => bench::measure(wanted),
         Command::Health { url } => client::health(&configuration()?, url),
     }
 }

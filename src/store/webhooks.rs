@@ -6,6 +6,7 @@ use diesel::dsl::case_when;
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::organisations::{CHUNK, names};
@@ -98,24 +99,22 @@ pub struct Endpoint {
 
 /// Every endpoint of `organisations` and what it wants, oldest first.
 pub fn of_organisations(connection: &mut AnyConnection, organisations: &[String]) -> Result<Vec<Endpoint>, StoreError> {
-    let mut found = Vec::new();
-    for organisations in organisations.chunks(CHUNK) {
-        let rows: Vec<(String, String, String, i32)> = webhook::table
-            .filter(webhook::organisation_id.eq_any(organisations))
-            .order(webhook::id)
-            .select((webhook::id, webhook::organisation_id, webhook::events, webhook::failures))
-            .load(connection)?;
-        for (id, organisation, events, failures) in &rows {
-            let door = Door { table: "webhook", id };
-            found.push(Endpoint {
-                id: door.parse("id", id)?,
-                organisation: door.parse("organisation_id", organisation)?,
-                events: patterns(&door, events)?,
-                failures: *failures,
-            });
-        }
-    }
-    Ok(found)
+    let wanted = among(connection, webhook::organisation_id, organisations)?;
+    let rows: Vec<(String, String, String, i32)> = webhook::table
+        .filter(wanted)
+        .order(webhook::id)
+        .select((webhook::id, webhook::organisation_id, webhook::events, webhook::failures))
+        .load(connection)?;
+    let read = |(id, organisation, events, failures): &(String, String, String, i32)| {
+        let door = Door { table: "webhook", id };
+        Ok(Endpoint {
+            id: door.parse("id", id)?,
+            organisation: door.parse("organisation_id", organisation)?,
+            events: patterns(&door, events)?,
+            failures: *failures,
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Counts what became of one attempt each: `true` for success, which ends a row of failures.
