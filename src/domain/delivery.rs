@@ -34,9 +34,6 @@ impl Lane {
     }
 }
 
-/// How long a claim holds, in real time; longer than any attempt may take, so that no heartbeat is needed.
-pub const LEASE: Duration = Duration::seconds(60);
-
 /// How many failures in a row make an endpoint go to the retry lane at once.
 pub const DEGRADED_AFTER: i32 = 3;
 

@@ -74,6 +74,8 @@ pub struct Service {
     pub public_url: Url,
     /// Judges addresses of endpoints when they are registered.
     pub check_url: CheckUrl,
+    /// How long a claimed delivery is held, in real time; longer than any attempt may take, so that no heartbeat is needed.
+    pub lease: time::Duration,
     /// Wakes the workers after a commit that gave them work. A lost wake-up costs only delay.
     pub nudge: Arc<Notify>,
 }
