@@ -24,7 +24,7 @@ pub mod webhooks;
 
 use std::time::Duration;
 
-use connection::{Manager, Target};
+use connection::{Manager, Target, Use};
 use diesel::r2d2::Pool;
 use group::Writer;
 
@@ -62,15 +62,20 @@ impl Store {
             }
             None
         };
-        let readers = Pool::builder()
-            .max_size(connections)
-            .min_idle(Some(1))
-            .connection_timeout(Duration::from_secs(5))
-            .test_on_check_out(writer.is_none())
-            .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
-            .build(Manager { target, read_only: writer.is_some() })
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let purpose = if writer.is_some() { Use::Reading } else { Use::Everything };
+        let readers = pool(Manager { target, purpose }, connections)?;
         Ok(Self { readers, writer })
+    }
+
+    /// Opens the database that `url` names for reading only. Nothing is created or migrated; writing fails.
+    ///
+    /// # Errors
+    /// When the scheme is unknown or the database is not there.
+    pub fn open_to_read(url: &str) -> Result<Self, StoreError> {
+        let manager = Manager { target: Target::from_url(url)?, purpose: Use::Inspecting };
+        // The pool would try again for seconds and then say less.
+        manager.target.open_to_read().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { readers: pool(manager, 1)?, writer: None })
     }
 
     /// Asks the database for a sign of life.
@@ -88,7 +93,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.pooled(work).await
+        self.pooled(|connection| in_one_view(connection, work)).await
     }
 
     /// Runs `work` in one transaction off the async threads; answers after it is durable, and rolls back if it fails.
@@ -100,9 +105,10 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
     {
+        use diesel::Connection as _;
         match &self.writer {
             Some(writer) => writer.write(work).await,
-            None => self.pooled(work).await,
+            None => self.pooled(|connection| connection.transaction(work)).await,
         }
     }
 
@@ -111,13 +117,12 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
     {
-        use diesel::Connection as _;
         let pool = self.readers.clone();
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
             let _entered = span.enter();
             let mut connection = pool.get().map_err(|error| E::from(StoreError::Unavailable(error.to_string())))?;
-            AnyConnection::transaction(&mut connection, work)
+            work(&mut connection)
         });
         match task.await {
             Ok(result) => result,
@@ -125,6 +130,31 @@ impl Store {
             Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
         }
     }
+}
+
+fn pool(manager: Manager, connections: u32) -> Result<Pool<Manager>, StoreError> {
+    let on_a_server = !matches!(manager.target, Target::Sqlite(_));
+    Pool::builder()
+        .max_size(connections)
+        .min_idle(Some(1))
+        .connection_timeout(Duration::from_secs(5))
+        .test_on_check_out(on_a_server)
+        .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
+        .build(manager)
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+fn in_one_view<T, E: From<diesel::result::Error>>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    use diesel::connection::TransactionManager as _;
+    type Transactions = <AnyConnection as diesel::Connection>::TransactionManager;
+    connection::begin_read(connection)?;
+    let read = work(connection);
+    // Nothing was written: this only gives the view back. If it fails, the pool sees that the connection is broken.
+    drop(Transactions::rollback_transaction(connection));
+    read
 }
 
 fn open(target: &Target) -> Result<AnyConnection, StoreError> {
