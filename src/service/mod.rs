@@ -52,7 +52,7 @@ pub use import_agreements::ImportRow;
 pub use read::{LedgerEntry, LedgerFilter};
 pub use record_attempts::Attempted;
 pub use show_agreements::AgreementFilter;
-pub use verify_ledger::{Misfit, Verification};
+pub use verify_ledger::{Misfit, Verification, verify_ledger};
 
 /// Says why requests may not go to an address.
 pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;
