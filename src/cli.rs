@@ -58,6 +58,9 @@ enum Command {
         /// Answer as JSON.
         #[arg(long)]
         json: bool,
+        /// Check this SQLite database, such as a backup, instead of the configured one; needs no keys.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Copy the SQLite database into a new file, while the service runs.
     Backup {
@@ -127,7 +130,8 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Migrate { revert_all } => upkeep::migrate(&configuration()?, revert_all),
         Command::Token(wanted) => grant::print_token(&configuration()?, &wanted),
         Command::Import(wanted) => import::run(&configuration()?, &wanted),
-        Command::Verify { json } => verify::run(&configuration()?, json),
+        Command::Verify { json, file: Some(file) } => verify::run(&format!("sqlite://{}", file.display()), json),
+        Command::Verify { json, file: None } => verify::run(configuration()?.database.url.expose(), json),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),
         Command::Bench(wanted) => bench::measure(wanted),
         Command::Health { url } => client::health(&configuration()?, url),

@@ -131,7 +131,8 @@ impl Query {
     /// Takes the parameter `name`, read with `read`; a fault saying `expected` where that fails.
     pub(crate) fn take<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let text = self.given.remove(name).filter(|text| !text.is_empty())?;
-        let taken = read(&text);
+        // No parameter has a use for control characters, and PostgreSQL refuses the first of them.
+        let taken = if text.chars().any(char::is_control) { None } else { read(&text) };
         if taken.is_none() {
             self.faults.add(format!("/{name}"), "invalid", format!("Expected {expected}."));
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::json;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::file_incident::{Plan, Told};
 use super::{Answer, Service, ServiceError};
@@ -58,7 +58,9 @@ impl Service {
         let mut prepared = Vec::with_capacity(plan.told.len());
         for told in &plan.told {
             let contract = self.contract_duty(actor, plan, told, &incident, now);
-            let deadline = contract.state.due().map_or(now, |due| due.alarm_at);
+            // Where the limit has passed already, haste is greatest: the schedule stays dense for a day.
+            let a_day = now + Duration::DAY;
+            let deadline = contract.state.due().map_or(a_day, |due| due.alarm_at.max(a_day));
             all_duties.push(contract);
             all_duties.extend(self.authority_duty(actor, plan, told, &incident, now));
             prepared.push(Prepared { notice: self.id(now), told, deadline });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::sha256_hex;
@@ -119,7 +119,7 @@ impl Service {
         let (filing, mut faults) = Filing::read(body, now);
         let mut plan = None;
         if let Some(filing) = filing {
-            let day = filing.common.aware_at.date().to_string();
+            let day = legal_day(filing.common.aware_at);
             let agreements = parties::in_force(connection, &actor.organisation, &wanted(&filing.affected), &day)?;
             let told = tell(&filing, agreements, &mut faults)?;
             let content = filing.whole().to_json()?;
@@ -128,6 +128,13 @@ impl Service {
         }
         Ok(Prepared::Plan(faults.capped().finish(plan)?))
     }
+}
+
+/// The date of `instant` where the agreements apply (Europe/Berlin), ISO 8601. In UTC the first hours of a year would miss it.
+fn legal_day(instant: OffsetDateTime) -> String {
+    let zone = tzdb::time_zone::europe::BERLIN;
+    let offset = zone.find_local_time_type(instant.unix_timestamp()).map_or(0, |kind| kind.ut_offset());
+    (instant + Duration::seconds(i64::from(offset))).date().to_string()
 }
 
 fn wanted(affected: &Affected) -> Wanted {

@@ -2,6 +2,7 @@
 //!
 //! Durability stays full: nobody is answered before the commit that holds their work is on disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
@@ -83,16 +84,25 @@ fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>) {
             }
             continue;
         }
-        let mut answers = vec![first(Ok(&mut connection))];
-        while answers.len() < GROUP
-            && let Ok(work) = queue.try_recv()
-        {
-            answers.push(work(Ok(&mut connection)));
+        let mut answers = Vec::with_capacity(GROUP);
+        let mut next = Some(first);
+        let mut panicked = false;
+        while let Some(work) = next.take() {
+            // A panic must not end the only writer; whoever caused it loses this group, and nothing else.
+            match catch_unwind(AssertUnwindSafe(|| work(Ok(&mut connection)))) {
+                Ok(answer) => answers.push(answer),
+                Err(_) => panicked = true,
+            }
+            next = (!panicked && answers.len() < GROUP).then(|| queue.try_recv().ok()).flatten();
         }
         telemetry::store_batch(u32::try_from(answers.len()).unwrap_or(u32::MAX));
-        let committed = commit(&mut connection);
+        let committed =
+            if panicked { Err(diesel::result::Error::BrokenTransactionManager) } else { commit(&mut connection) };
         for answer in answers {
             answer(committed.as_ref().map(|()| ()));
+        }
+        if panicked && let Ok(fresh) = target.open() {
+            connection = fresh;
         }
     }
 }

@@ -25,7 +25,7 @@ pub mod webhooks;
 
 use std::time::Duration;
 
-use connection::{Manager, Target};
+use connection::{Manager, Target, Use};
 use diesel::r2d2::Pool;
 use group::Writer;
 
@@ -63,15 +63,20 @@ impl Store {
             }
             None
         };
-        let readers = Pool::builder()
-            .max_size(connections)
-            .min_idle(Some(1))
-            .connection_timeout(Duration::from_secs(5))
-            .test_on_check_out(false)
-            .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
-            .build(Manager { target, read_only: writer.is_some() })
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let purpose = if writer.is_some() { Use::Reading } else { Use::Everything };
+        let readers = pool(Manager { target, purpose }, connections)?;
         Ok(Self { readers, writer })
+    }
+
+    /// Opens the database that `url` names for reading only. Nothing is created or migrated; writing fails.
+    ///
+    /// # Errors
+    /// When the scheme is unknown or the database is not there.
+    pub fn open_to_read(url: &str) -> Result<Self, StoreError> {
+        let manager = Manager { target: Target::from_url(url)?, purpose: Use::Inspecting };
+        // The pool would try again for seconds and then say less.
+        manager.target.open_to_read().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { readers: pool(manager, 1)?, writer: None })
     }
 
     /// Asks the database for a sign of life.
@@ -200,6 +205,17 @@ fn in_transaction<T, E: From<StoreError>>(
         Failure::Work(error) => error,
         Failure::Database(error) => E::from(StoreError::Query(error)),
     })
+}
+
+fn pool(manager: Manager, connections: u32) -> Result<Pool<Manager>, StoreError> {
+    Pool::builder()
+        .max_size(connections)
+        .min_idle(Some(1))
+        .connection_timeout(Duration::from_secs(5))
+        .test_on_check_out(false)
+        .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
+        .build(manager)
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 fn open(target: &Target) -> Result<AnyConnection, StoreError> {

@@ -147,7 +147,7 @@ pub fn replace(
             organisation::country.eq(&new.country),
             organisation::region.eq(&new.region),
             organisation::contacts.eq(text(&new.contacts)?),
-            organisation::version.eq(version + 1),
+            organisation::version.eq(version.saturating_add(1)),
             organisation::changed_at.eq(micros(now)),
         ))
         .execute(connection)?;

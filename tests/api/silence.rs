@@ -94,7 +94,7 @@ fn talkative(now: time::OffsetDateTime, controller: &str) -> Value {
     merge(
         &mut filing,
         &json!({
-            "stage": "initial", "title": word(2), "awareness_reason": word(3), "note": word(4), "aware_at": aware,
+            "stage": "initial", "title": word(2), "awareness_reason": word(3), "aware_at": aware,
             "nature": {"description": word(5), "how_obtained": word(6)},
             "contact": {"name": word(7), "email": "zitronenfalter@lernsysteme.example", "phone": "+49 555 7331"},
             "consequences": {"description": word(8)},
