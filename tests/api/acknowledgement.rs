@@ -140,10 +140,25 @@ both! {
         assert_eq!((&authority["state"], &authority["legal_due_at"]), (&json!("running"), &json!("2026-11-25T02:00:00Z")));
 
         world.receiver.reply(Reply::Status(204));
+        world.receiver.taken().await;
         app.advance(Duration::hours(1));
         app.step_workers().await;
-        assert_eq!(world.delivery(0).await["state"], "delivered", "the message still goes out");
-        assert_eq!(world.duty(&filed, "gdpr_33_1", 0).await, authority, "and restarts no clock");
+        assert_eq!(world.receiver.taken_of("notice.initial").await.len(), 0, "whoever has it is not asked again");
+        assert_eq!(world.duty(&filed, "gdpr_33_1", 0).await, authority);
         assert_eq!(world.notice(0).await, known);
+    }
+
+    async fn taken_for_later_is_no_delivery(app: TestApp) {
+        let world = app.world(1).await;
+        world.receiver.reply(Reply::Status(202));
+        let filed = world.file().await;
+        app.step_workers().await;
+        app.advance(Duration::hours(2));
+        app.step_workers().await;
+        assert_eq!(world.delivery(0).await["attempts"][1]["outcome"], "accepted");
+        assert_eq!(world.notice(0).await["state"], "pending");
+        assert_eq!(world.duty(&filed, "contract_notice", 0).await["state"], "running");
+        acknowledge(&world, 0, &world.notice(0).await["content_sha256"]).await.expect(200);
+        assert_eq!(world.duty(&filed, "contract_notice", 0).await["met_at"], "2026-11-22T02:40:00Z");
     }
 }

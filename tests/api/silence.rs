@@ -114,7 +114,7 @@ both! {
         let processor = app.organisation("Muster Lernsysteme GmbH", &["processor"]).await;
         let staff = token(&app, &["--org", &processor, "--scope", PROCESSOR]);
         let body = json!({"name": "Beispielwerk AG", "roles": ["controller"], "country": "DE"});
-        let (status, controller) = call(&app, &process, &operator, "POST", "/v1/organisations", &body.to_string()).await;
+        let (status, controller) = call(&app, &process, &staff, "POST", "/v1/organisations", &body.to_string()).await;
         assert_eq!(status, 201, "{controller}");
         let controller = text(&controller["id"]);
         let desk = token(&app, &["--org", &controller, "--scope", CONTROLLER]);
