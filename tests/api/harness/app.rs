@@ -44,9 +44,8 @@ struct Inner {
     issuer: BuiltinIssuer,
     http: reqwest::Client,
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
-    #[cfg(feature = "postgres")]
     database_url: String,
-    _directory: TempDir,
+    directory: TempDir,
     #[cfg(feature = "postgres")]
     _database: Option<database::Database>,
 }
@@ -104,9 +103,8 @@ impl TestApp {
             issuer,
             http: http_client(),
             stop: Mutex::new(Some((sender, serving))),
-            #[cfg(feature = "postgres")]
             database_url,
-            _directory: directory,
+            directory,
             #[cfg(feature = "postgres")]
             _database: database,
         })))
@@ -193,9 +191,13 @@ impl TestApp {
     }
 
     /// The database under the service.
-    #[cfg(feature = "postgres")]
     pub(crate) fn database_url(&self) -> &str {
         &self.0.database_url
+    }
+
+    /// The data directory; gone after the test.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.0.directory.path()
     }
 }
 
