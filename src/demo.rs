@@ -180,7 +180,7 @@ fn greet(screen: &mut Screen, options: Options, place: &Place) {
     screen.entry("directory", &place.root.display().to_string());
     screen.entry("sends to", "127.0.0.0/8 only, nothing leaves this machine");
     if options.speed > 1 {
-        let day = Duration::from_secs(72 * 3600) / options.speed;
+        let day = Duration::from_hours(72) / options.speed;
         screen.entry("clock", &format!("{} times as fast: 72 hours pass in {:.0?}", options.speed, day));
     }
     screen.heading("What happens");

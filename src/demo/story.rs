@@ -22,7 +22,7 @@ use crate::domain::span::IsoDuration;
 use crate::service::Service;
 
 /// The longest that all controllers together may take to be told and to acknowledge.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A notice that a controller has fetched and found unchanged.
 struct Fetched {

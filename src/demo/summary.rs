@@ -72,7 +72,7 @@ mod tests {
     fn all_or_nothing() {
         let said = |summary: Summary| summary.judge().map_err(|error| error.to_string());
         assert_eq!(said(summary(5, true)), Ok(()));
-        assert_eq!(said(summary(4, true)), Err("4 acknowledgements for 5 agreements".to_owned()));
-        assert_eq!(said(summary(5, false)), Err("the ledger does not verify".to_owned()));
+        assert_eq!(said(summary(4, true)), Err("the demo failed: 4 acknowledgements for 5 agreements".to_owned()));
+        assert_eq!(said(summary(5, false)), Err("the demo failed: the ledger does not verify".to_owned()));
     }
 }
