@@ -34,7 +34,11 @@ impl Acknowledgement {
                 let text = place.text(64, faults)?;
                 let whole = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
                 if !whole {
-                    faults.add(&place.pointer, "invalid", "Expected the 64 lower-case hexadecimal digits of a SHA-256.");
+                    faults.add(
+                        &place.pointer,
+                        "invalid",
+                        "Expected the 64 lower-case hexadecimal digits of a SHA-256.",
+                    );
                 }
                 whole.then_some(text)
             });
