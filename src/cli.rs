@@ -2,6 +2,7 @@
 //!
 //! The only room that knows clap. Results go to the standard output, all else to the standard error.
 
+mod bench;
 mod client;
 mod demo;
 mod grant;
@@ -64,7 +65,7 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Print the description of the interface (OpenAPI 3.1).
+    /// Print the description of the HTTP interface, as it is served at /openapi.yaml.
     Openapi,
     /// Ask a running service whether it is ready; for health checks of containers.
     Health {
@@ -72,6 +73,9 @@ enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<url::Url>,
     },
+    /// Measure filings on this machine, beside bare writing of the same rows.
+    #[command(hide = true)]
+    Bench(bench::BenchArguments),
 }
 
 /// Why a command did not do its work. Each is one sentence for a person.
@@ -87,6 +91,8 @@ pub(crate) enum CliError {
     Store(#[from] crate::store::StoreError),
     #[error(transparent)]
     Service(#[from] crate::service::ServiceError),
+    #[error(transparent)]
+    Bench(#[from] crate::bench::BenchError),
     #[error("cannot start: {0}")]
     Start(#[source] std::io::Error),
     #[error("cannot write to the standard output: {0}")]
@@ -123,6 +129,7 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Import(wanted) => import::run(&configuration()?, &wanted),
         Command::Verify { json } => verify::run(&configuration()?, json),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),
+        Command::Bench(wanted) => bench::measure(wanted),
         Command::Health { url } => client::health(&configuration()?, url),
     }
 }

@@ -263,6 +263,7 @@ fn import_says_which_file_is_at_fault() {
 
 #[cfg(feature = "postgres")]
 #[path = "support/postgres.rs"]
+#[expect(dead_code, reason = "no test of this program restarts the server or copies a database")]
 mod postgres;
 
 #[cfg(feature = "postgres")]

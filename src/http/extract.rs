@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::problem::Problem;
-use crate::crypto::sha256_hex;
 use crate::domain::fault::Faults;
 use crate::service::{Answer, Idempotency};
 
@@ -81,7 +80,7 @@ pub(crate) fn idempotency(request: &HttpRequest, body: &[u8]) -> Result<Option<I
     };
     let uri = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let covered = [request.method().as_str().as_bytes(), b" ", uri.as_bytes(), b"\n", body].concat();
-    Ok(Some(Idempotency { key: key.to_owned(), request_sha256: sha256_hex(&covered) }))
+    Ok(Some(Idempotency::new(key, &covered)))
 }
 
 /// The version that `If-Match` names: 428 without one; a tag that no version can have is 412.

@@ -67,7 +67,7 @@ impl Service {
         store_notices(connection, actor, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
         self.enqueue(connection, &actor.organisation, &prepared, now)?;
-        ledger::append(connection, &[entry(actor, plan, &prepared, &incident, now)?])?;
+        ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
         answer(plan, &incident, all_duties, now)
     }
@@ -184,7 +184,6 @@ fn store_incident(
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
     let common = &plan.filing.common;
-    let content = plan.filing.whole().to_json()?;
     let row = NewIncidentRow {
         id: incident.as_str(),
         processor_id: actor.organisation.as_str(),
@@ -197,7 +196,7 @@ fn store_incident(
         awareness_reason: common.awareness_reason.as_deref(),
         filed_at: micros(now),
         affected_count: i32::try_from(plan.told.len()).unwrap_or(i32::MAX),
-        content: &content,
+        content: &plan.content,
     };
     Ok(incidents::insert(connection, row)?)
 }
@@ -235,13 +234,12 @@ fn entry(
     prepared: &[Prepared<'_>],
     incident: &IncidentId,
     now: OffsetDateTime,
-) -> Result<NewEntry, ServiceError> {
+) -> NewEntry {
     let notices: Vec<_> = prepared
         .iter()
         .map(|one| json!([one.notice, one.told.agreement.controller, one.told.content_sha256]))
         .collect();
-    let content = plan.filing.whole().to_json()?;
-    Ok(NewEntry {
+    NewEntry {
         stream: Stream::Incident(incident.clone()),
         tenant: actor.organisation.clone(),
         counterpart: None,
@@ -251,12 +249,12 @@ fn entry(
             "version": 1,
             "stage": plan.filing.common.stage,
             "affected": prepared.len(),
-            "content_sha256": crate::crypto::sha256_hex(content.as_bytes()),
+            "content_sha256": plan.content_sha256,
             "notices": notices,
         }),
         actor: actor.clone(),
         at: now,
-    })
+    }
 }
 
 fn answer(

@@ -6,6 +6,6 @@ use crate::store::Store;
 impl Service {
     /// Answers once the database has answered.
     pub async fn check_ready(&self) -> Result<(), ServiceError> {
-        self.store.read(Store::ping).await
+        Ok(self.store.read(Store::ping).await?)
     }
 }

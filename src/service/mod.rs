@@ -43,6 +43,9 @@ use crate::domain::id::Id;
 use crate::entropy::Entropy;
 use crate::store::Store;
 
+pub use crate::store::duties::DutyFilter;
+pub use crate::store::incidents::IncidentFilter;
+pub use crate::store::notices::NoticeFilter;
 pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
 pub use bootstrap::operator_id;

@@ -14,11 +14,18 @@ use super::{StoreError, open};
 /// When the database is none of SQLite's, `to` exists already, or it cannot be written.
 pub fn backup(url: &str, to: &Path) -> Result<(), StoreError> {
     let target = Target::from_url(url)?;
-    let Target::Sqlite(from) = &target else { return Err(StoreError::NoFile) };
+    let from = match &target {
+        Target::Sqlite(from) => from,
+        #[cfg(feature = "postgres")]
+        Target::Postgres(_) => return Err(StoreError::NoFile),
+    };
     if !from.is_file() {
         return Err(StoreError::Unavailable(format!("there is no database at {}", from.display())));
     }
-    let AnyConnection::Sqlite(mut connection) = open(&target)? else { return Err(StoreError::NoFile) };
-    let written = diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(to.to_string_lossy()).execute(&mut connection);
-    Ok(written.map(drop)?)
+    let written = diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(to.to_string_lossy());
+    match open(&target)? {
+        AnyConnection::Sqlite(mut connection) => Ok(written.execute(&mut connection).map(drop)?),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => Err(StoreError::NoFile),
+    }
 }

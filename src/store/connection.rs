@@ -147,6 +147,17 @@ fn inner_broken<C: diesel::connection::Connection>(connection: &mut C) -> bool {
     C::TransactionManager::is_broken_transaction_manager(connection)
 }
 
+/// Makes the transaction that has just begun read-only with one view for all its statements. SQLite's always has one.
+pub(crate) fn hold_view(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => {
+            Ok(inner.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?)
+        }
+    }
+}
+
 /// Applies what is missing and answers the names of the migrations applied.
 pub(crate) fn migrate(connection: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     fn names(applied: &[MigrationVersion<'_>]) -> Vec<String> {

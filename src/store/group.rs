@@ -4,7 +4,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use diesel::connection::{AnsiTransactionManager, Connection as _, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use tokio::sync::oneshot;
 
 use super::connection::{AnyConnection, Target};
@@ -39,12 +39,12 @@ impl Writer {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel::<Result<T, E>>();
         let job: Work = Box::new(move |connection| {
             let result = match connection {
-                Ok(connection) => connection.transaction(work),
+                Ok(connection) => super::in_transaction(connection, work),
                 Err(error) => Err(E::from(StoreError::Unavailable(error.to_string()))),
             };
             Box::new(move |committed| {

@@ -44,8 +44,9 @@ struct Inner {
     issuer: BuiltinIssuer,
     http: reqwest::Client,
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+    #[cfg(feature = "postgres")]
     database_url: String,
-    directory: TempDir,
+    _directory: TempDir,
     #[cfg(feature = "postgres")]
     _database: Option<database::Database>,
 }
@@ -57,7 +58,7 @@ pub(crate) async fn run<F: Future<Output = ()>>(
     settings: &[(&str, &str)],
     body: impl FnOnce(TestApp) -> F,
 ) {
-    let Some(app) = TestApp::start_with(backend, settings).await else {
+    let Some(app) = TestApp::start(backend, settings).await else {
         return eprintln!("skipped: no PostgreSQL server here");
     };
     Box::pin(body(app.clone())).await;
@@ -65,13 +66,10 @@ pub(crate) async fn run<F: Future<Output = ()>>(
 }
 
 impl TestApp {
-    /// A fresh service on a fresh database; nothing where there is no server for it.
-    pub(crate) async fn start(backend: Backend) -> Option<Self> {
-        Self::start_with(backend, &[]).await
-    }
-
-    /// The same with `ART33_*` settings. `WORKERS=on` lets the background workers run.
-    pub(crate) async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Option<Self> {
+    /// A fresh service with these `ART33_*` settings on a fresh database; nothing where there is no server for it.
+    ///
+    /// `WORKERS=on` lets the background workers run.
+    pub(crate) async fn start(backend: Backend, settings: &[(&str, &str)]) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         #[cfg(feature = "postgres")]
         let database = match backend {
@@ -106,8 +104,9 @@ impl TestApp {
             issuer,
             http: http_client(),
             stop: Mutex::new(Some((sender, serving))),
+            #[cfg(feature = "postgres")]
             database_url,
-            directory,
+            _directory: directory,
             #[cfg(feature = "postgres")]
             _database: database,
         })))
@@ -193,19 +192,10 @@ impl TestApp {
         format!("http://{}{path}", self.0.address)
     }
 
-    /// Where the service listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.0.address
-    }
-
     /// The database under the service.
+    #[cfg(feature = "postgres")]
     pub(crate) fn database_url(&self) -> &str {
         &self.0.database_url
-    }
-
-    /// The data directory; gone after the test.
-    pub(crate) fn directory(&self) -> &std::path::Path {
-        self.0.directory.path()
     }
 }
 
