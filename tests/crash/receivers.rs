@@ -1,0 +1,89 @@
+//! Endpoints of controllers in this process: they note what comes in, fail now and then, and can be held back.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+/// One request that came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    /// The place of the controller in the world.
+    pub(crate) controller: usize,
+    /// The header `webhook-id`.
+    pub(crate) id: String,
+    /// The body.
+    pub(crate) body: Value,
+    /// How it was answered.
+    pub(crate) status: u16,
+}
+
+/// All endpoints, at `/0`, `/1`, ….
+pub(crate) struct Receivers {
+    address: std::net::SocketAddr,
+    open: watch::Sender<bool>,
+    server: actix_web::dev::ServerHandle,
+}
+
+struct Shared {
+    seen: Mutex<HashSet<String>>,
+    fail_every: usize,
+    open: watch::Receiver<bool>,
+    note: Box<dyn Fn(Received) + Send + Sync>,
+}
+
+impl Receivers {
+    /// Starts them; each `fail_every`-th message is answered with 500 the first time it comes.
+    pub(crate) fn start<E: From<Received> + Send + 'static>(fail_every: usize, events: UnboundedSender<E>) -> Self {
+        let (open, is_open) = watch::channel(true);
+        let note = Box::new(move |received: Received| drop(events.send(received.into())));
+        let shared = web::Data::from(Arc::new(Shared { seen: Mutex::default(), fail_every, open: is_open, note }));
+        let server =
+            HttpServer::new(move || App::new().app_data(web::Data::clone(&shared)).default_service(web::to(receive)));
+        let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Self { address, open, server: handle }
+    }
+
+    /// The endpoint of a controller.
+    pub(crate) fn url(&self, controller: usize) -> String {
+        format!("http://{}/{controller}", self.address)
+    }
+
+    /// Lets requests in but answers none until [`Receivers::release`].
+    pub(crate) fn hold(&self) {
+        self.open.send_replace(false);
+    }
+
+    /// Answers all that wait.
+    pub(crate) fn release(&self) {
+        self.open.send_replace(true);
+    }
+}
+
+impl Drop for Receivers {
+    fn drop(&mut self) {
+        // The command is on its way once the future is made.
+        drop(self.server.stop(false));
+    }
+}
+
+async fn receive(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
+    let id = request.headers().get("webhook-id").unwrap().to_str().unwrap().to_owned();
+    let fails = {
+        let mut seen = shared.seen.lock().unwrap();
+        seen.insert(id.clone()) && seen.len().is_multiple_of(shared.fail_every)
+    };
+    let status = if fails { 500 } else { 200 };
+    let controller = request.path().trim_start_matches('/').parse().unwrap();
+    (shared.note)(Received { controller, id, body: serde_json::from_slice(&body).unwrap(), status });
+    // The sender is gone only when the test is over.
+    drop(shared.open.clone().wait_for(|open| *open).await);
+    HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).finish()
+}
