@@ -2,6 +2,7 @@
 //!
 //! The only room that knows clap. Results go to the standard output, all else to the standard error.
 
+mod bench;
 mod client;
 mod demo;
 mod grant;
@@ -57,6 +58,9 @@ enum Command {
         /// Answer as JSON.
         #[arg(long)]
         json: bool,
+        /// Check this SQLite database, such as a backup, instead of the configured one; needs no keys.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Copy the SQLite database into a new file, while the service runs.
     Backup {
@@ -64,7 +68,7 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Print the description of the interface (OpenAPI 3.1).
+    /// Print the description of the HTTP interface, as it is served at /openapi.yaml.
     Openapi,
     /// Ask a running service whether it is ready; for health checks of containers.
     Health {
@@ -72,6 +76,9 @@ enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<url::Url>,
     },
+    /// Measure filings on this machine, beside bare writing of the same rows.
+    #[command(hide = true)]
+    Bench(bench::BenchArguments),
 }
 
 /// Why a command did not do its work. Each is one sentence for a person.
@@ -87,6 +94,8 @@ pub(crate) enum CliError {
     Store(#[from] crate::store::StoreError),
     #[error(transparent)]
     Service(#[from] crate::service::ServiceError),
+    #[error(transparent)]
+    Bench(#[from] crate::bench::BenchError),
     #[error("cannot start: {0}")]
     Start(#[source] std::io::Error),
     #[error("cannot write to the standard output: {0}")]
@@ -121,8 +130,10 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Migrate { revert_all } => upkeep::migrate(&configuration()?, revert_all),
         Command::Token(wanted) => grant::print_token(&configuration()?, &wanted),
         Command::Import(wanted) => import::run(&configuration()?, &wanted),
-        Command::Verify { json } => verify::run(&configuration()?, json),
+        Command::Verify { json, file: Some(file) } => verify::run(&format!("sqlite://{}", file.display()), json),
+        Command::Verify { json, file: None } => verify::run(configuration()?.database.url.expose(), json),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),
+        Command::Bench(wanted) => bench::measure(wanted),
         Command::Health { url } => client::health(&configuration()?, url),
     }
 }

@@ -71,6 +71,11 @@ impl Entropy {
         bytes
     }
 
+    /// A UUID version 7 in its text form, for what is named but not stored.
+    pub fn uuid_text(&self, now: OffsetDateTime) -> String {
+        uuid::Uuid::from_bytes(self.id_bytes(now)).to_string()
+    }
+
     /// An evenly spread number from 0 up to but without 1.
     pub fn unit(&self) -> f64 {
         let mut bytes = [0; 4];

@@ -3,6 +3,7 @@
 //! The map of rooms; `tests/rooms.rs` enforces who may import whom, and `ARCHITECTURE.md` says why.
 
 pub mod app;
+mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -228,12 +228,15 @@ fn import_creates_agreements_from_the_example_files() {
     let directory = fresh();
     let served = Served::start(&directory);
     let token = assert_works(&run(&directory, &["token", "--operator"]));
-    let [processor, controller] = ["processor", "controller"].map(|role| {
+    let create = |token: &str, role: &str| {
         let body = format!(r#"{{"name": "Muster GmbH", "roles": ["{role}"], "country": "DE"}}"#);
         let (status, answer) = served.send("POST", "/v1/organisations", token.trim(), &body);
         assert_eq!(status, 201, "{answer}");
         serde_json::from_str::<Value>(&answer).unwrap()["id"].as_str().unwrap().to_owned()
-    });
+    };
+    let processor = create(&token, "processor");
+    let staff = assert_works(&run(&directory, &["token", "--org", &processor, "--scope", "agreements:write"]));
+    let controller = create(&staff, "controller");
     served.stop();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/agreements");
     let mut files: Vec<_> =
@@ -260,6 +263,7 @@ fn import_says_which_file_is_at_fault() {
 
 #[cfg(feature = "postgres")]
 #[path = "support/postgres.rs"]
+#[expect(dead_code, reason = "no test of this program restarts the server or copies a database")]
 mod postgres;
 
 #[cfg(feature = "postgres")]

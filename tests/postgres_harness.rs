@@ -1,5 +1,5 @@
 //! Proves the PostgreSQL server that the other tests stand on: databases apart, templates, restarts, no trace left.
-//! Nothing of the product is tested here.
+//! Of the product only this is tested here: its store survives a restart of the server.
 #![cfg(feature = "postgres")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -9,6 +9,7 @@ mod postgres;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
+use art33::store::{Store, StoreError};
 use diesel::sql_types::BigInt;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
 
@@ -67,7 +68,12 @@ fn inner_restart() {
     execute(&database.url, "CREATE TABLE thing AS SELECT 1 AS id");
     let mut before = PgConnection::establish(&database.url).unwrap();
     assert_eq!(count(&mut before, "thing"), Ok(1));
+    art33::store::migrate(&database.url).unwrap();
+    let store = Store::open(&database.url, 4).unwrap();
     cluster.restart();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let alive = runtime.block_on(store.read(Store::ping::<StoreError>));
+    assert!(alive.is_ok(), "the store did not find a new connection: {alive:?}");
     assert!(count(&mut before, "thing").is_err(), "the old connection outlived the restart");
     assert_eq!(count_at(&database.url, "thing"), 1);
 }

@@ -52,7 +52,7 @@ const ROOMS: &[Room] = &[
     Room { name: "entropy", rooms: &[], crates: Only(&["aws_lc_rs", "thiserror", "time", "tracing", "uuid"]) },
     Room { name: "crypto", rooms: &["domain", "entropy"], crates: NotOwned },
     Room { name: "identity", rooms: &["domain", "clock", "crypto"], crates: NotOwned },
-    Room { name: "store", rooms: &["domain", "telemetry"], crates: NotOwned },
+    Room { name: "store", rooms: &["domain", "crypto", "telemetry"], crates: NotOwned },
     Room { name: "outbound", rooms: &["domain", "crypto"], crates: NotOwned },
     Room { name: "service", rooms: &["domain", "store", "clock", "entropy", "crypto", "report", "telemetry"], crates: NotOwned },
     Room { name: "worker", rooms: &["service", "outbound", "clock", "domain", "store::Store", "telemetry"], crates: NotOwned },

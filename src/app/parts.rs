@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -22,6 +23,10 @@ use crate::store::Store;
 const BUILTIN_ISSUER: &str = "art33";
 /// No token is good for longer than this.
 const LONGEST_TOKEN_LIFE: time::Duration = time::Duration::days(366);
+/// How long the outcome of an attempt may take to be recorded before another process may take the delivery over.
+const RECORDING: Duration = Duration::from_secs(10);
+/// However long attempts may take by configuration, a lost one is made again within a day.
+const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The largest key set of an issuer, in bytes.
 const KEY_SET_LIMIT: usize = 256 * 1024;
 
@@ -39,7 +44,14 @@ pub(super) fn service(
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
-    Ok(Service { store, clock, entropy, signing_key, master_key, public_url, check_url, nudge: Arc::default() })
+    let (lease, nudge) = (lease(&config.outbound), Arc::default());
+    Ok(Service { store, clock, entropy, signing_key, master_key, public_url, check_url, lease, nudge })
+}
+
+/// The longest an attempt may take and its record wait; a delivery whose process died is sent again so much later.
+fn lease(settings: &config::Outbound) -> time::Duration {
+    let longest = settings.connect_timeout.saturating_add(settings.total_timeout).saturating_add(RECORDING);
+    time::Duration::try_from(longest.min(LONGEST_LEASE)).unwrap_or(time::Duration::DAY)
 }
 
 /// The use cases without a server, for commands that work on the database themselves.

@@ -1,19 +1,14 @@
 //! `art33 verify`: the whole ledger, checked entry by entry.
 
-use std::path::Path;
-
 use super::{CliError, print, runtime};
-use crate::app;
-use crate::config::Config;
+use crate::app::AppError;
+use crate::service;
+use crate::store::Store;
 
-/// Fails when an entry does not fit.
-pub(super) fn run(config: &Config, json: bool) -> Result<(), CliError> {
-    let file = config.database.url.expose().strip_prefix("sqlite://").map(Path::new);
-    if let Some(missing) = file.filter(|file| !file.exists()) {
-        return Err(CliError::Refused(format!("there is no database at {}", missing.display())));
-    }
-    let service = app::open(config)?;
-    let found = runtime()?.block_on(service.verify_ledger())?;
+/// Fails when an entry does not fit. Changes nothing, not even the schema.
+pub(super) fn run(url: &str, json: bool) -> Result<(), CliError> {
+    let store = Store::open_to_read(url)?;
+    let found = runtime()?.block_on(service::verify_ledger(&store)).map_err(AppError::from)?;
     if json {
         let text = serde_json::to_string(&found).map_err(|error| CliError::Refused(error.to_string()))?;
         print(&(text + "\n"))?;

@@ -257,7 +257,7 @@ impl Figures {
                 categories: self.records.categories.or(&total.records.categories).clone(),
                 count: count(&self.records.count, &total.records.count),
             },
-            note: self.note.clone().or_else(|| total.note.clone()),
+            note: self.note.clone(),
         }
     }
 }

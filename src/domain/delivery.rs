@@ -34,9 +34,6 @@ impl Lane {
     }
 }
 
-/// How long a claim holds, in real time; longer than any attempt may take, so that no heartbeat is needed.
-pub const LEASE: Duration = Duration::seconds(60);
-
 /// How many failures in a row make an endpoint go to the retry lane at once.
 pub const DEGRADED_AFTER: i32 = 3;
 
@@ -49,6 +46,8 @@ pub enum Next {
     Again(OffsetDateTime),
     /// The endpoint is no more.
     Gone,
+    /// Nobody waits for it any longer.
+    Closed,
 }
 
 /// The waits after the first attempts, in seconds; afterwards the longest step of the window.
@@ -79,6 +78,24 @@ pub fn next(
             let cap = if left.is_positive() { left.min(Duration::minutes(15)) } else { Duration::minutes(15) };
             Next::Again(now + spread.max(wish.unwrap_or(Duration::ZERO).min(cap)))
         }
+    }
+}
+
+/// The same for what is told only for convenience, such as an alarm: it ends with its window, and 202 is enough.
+pub fn next_of_reminder(
+    outcome: Outcome,
+    attempts: i32,
+    window: (OffsetDateTime, OffsetDateTime),
+    wish: Option<Duration>,
+    now: OffsetDateTime,
+    chance: f64,
+) -> Next {
+    if outcome == Outcome::Accepted {
+        return Next::Done;
+    }
+    match next(outcome, attempts, window, wish, now, chance) {
+        Next::Again(at) if at >= window.1 => Next::Closed,
+        next => next,
     }
 }
 

@@ -146,7 +146,7 @@ impl Share {
     fn parse(place: &Place<'_>, stage: Stage, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let controller = object.required("controller", faults, Place::parsed);
-        let figures = Figures::members(&mut object, stage, faults);
+        let figures = Figures::with_note(&mut object, stage, faults);
         object.close(faults);
         Some(Self { controller: controller?, figures })
     }

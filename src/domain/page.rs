@@ -1,7 +1,6 @@
 //! One page of a list and the place after it. Knows no encoding of cursors beyond text.
 
-use base64::Engine as _;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// Which page is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,13 +20,15 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
-/// The key of the last item of a page; opaque outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The key of the last item of a page; letters, digits and `_:.-` only, so that it needs no encoding in a query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Cursor(pub String);
 
-impl Serialize for Cursor {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&self.0))
+impl Cursor {
+    /// Whether a text can be a cursor at all.
+    pub fn is_one(text: &str) -> bool {
+        text.len() <= 100 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:.-".contains(&byte))
     }
 }
 

@@ -8,8 +8,7 @@ use super::extract::{Query, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
 use crate::domain::parse::parse_instant;
-use crate::service::LedgerFilter;
-use crate::store::duties::DutyFilter;
+use crate::service::{DutyFilter, LedgerFilter};
 
 const TIME: &str = "a time with offset, such as 2026-11-22T00:40:00+01:00";
 

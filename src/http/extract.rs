@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::problem::Problem;
-use crate::crypto::sha256_hex;
 use crate::domain::fault::Faults;
 use crate::service::{Answer, Idempotency};
 
@@ -81,7 +80,7 @@ pub(crate) fn idempotency(request: &HttpRequest, body: &[u8]) -> Result<Option<I
     };
     let uri = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let covered = [request.method().as_str().as_bytes(), b" ", uri.as_bytes(), b"\n", body].concat();
-    Ok(Some(Idempotency { key: key.to_owned(), request_sha256: sha256_hex(&covered) }))
+    Ok(Some(Idempotency::new(key, &covered)))
 }
 
 /// The version that `If-Match` names: 428 without one; a tag that no version can have is 412.
@@ -132,7 +131,8 @@ impl Query {
     /// Takes the parameter `name`, read with `read`; a fault saying `expected` where that fails.
     pub(crate) fn take<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let text = self.given.remove(name).filter(|text| !text.is_empty())?;
-        let taken = read(&text);
+        // No parameter has a use for control characters, and PostgreSQL refuses the first of them.
+        let taken = if text.chars().any(char::is_control) { None } else { read(&text) };
         if taken.is_none() {
             self.faults.add(format!("/{name}"), "invalid", format!("Expected {expected}."));
         }

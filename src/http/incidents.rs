@@ -10,8 +10,7 @@ use super::problem::Problem;
 use crate::domain::actor::Scope;
 use crate::domain::incident::IncidentState;
 use crate::report::Language;
-use crate::service::ServiceError;
-use crate::store::incidents::IncidentFilter;
+use crate::service::{IncidentFilter, ServiceError};
 
 /// `POST /v1/incidents`
 pub(super) async fn file(api: Shared, caller: Caller, body: JsonBody) -> Result<HttpResponse, Problem> {

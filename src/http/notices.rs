@@ -10,8 +10,7 @@ use super::extract::{JsonBody, Query, path_id, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
 use crate::domain::incident::NoticeState;
-use crate::service::{Acknowledgement, ServiceError};
-use crate::store::notices::NoticeFilter;
+use crate::service::{Acknowledgement, NoticeFilter, ServiceError};
 
 /// `GET /v1/notices`
 pub(super) async fn list(api: Shared, caller: Caller, mut query: Query) -> Result<HttpResponse, Problem> {

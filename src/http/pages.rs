@@ -1,10 +1,7 @@
 //! Pages of lists: limit and opaque cursor in, items and the next cursor out. What a cursor holds is the store's business.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::extract::Query;
-use crate::domain::page::PageRequest;
+use crate::domain::page::{Cursor, PageRequest};
 
 const DEFAULT: i64 = 50;
 const LONGEST: i64 = 500;
@@ -16,7 +13,7 @@ impl Query {
             text.parse().ok().filter(|limit| (1..=LONGEST).contains(limit))
         });
         let after = self.take("cursor", "a cursor that this list answered as `next`", |text| {
-            String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+            Cursor::is_one(text).then(|| text.to_owned())
         });
         PageRequest { limit: limit.unwrap_or(DEFAULT), after }
     }

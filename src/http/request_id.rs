@@ -28,10 +28,8 @@ pub async fn track(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let id = request.app_data::<web::Data<Api>>().map_or_else(String::new, |api| {
-        let service = &api.service;
-        uuid::Uuid::from_bytes(service.entropy.id_bytes(service.clock.now())).to_string()
-    });
+    let api = request.app_data::<web::Data<Api>>();
+    let id = api.map_or_else(String::new, |api| api.service.entropy.uuid_text(api.service.clock.now()));
     let begun = Instant::now();
     let method = request.method().as_str().to_owned();
     let span = tracing::info_span!("request", request.id = %id, http.method = %method);

@@ -1,11 +1,12 @@
 //! Webhook endpoints over HTTP. A secret leaves through `create` and `rotate` only.
 
-use actix_web::{HttpResponse, web};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::api::Shared;
 use super::auth::Caller;
-use super::extract::{IfMatch, JsonBody, Query, created, path_id, shown};
+use super::extract::{IfMatch, JsonBody, Query, answered, created, idempotency, path_id, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
 use crate::domain::webhook::{NewWebhook, WebhookContent};
@@ -51,9 +52,15 @@ pub(super) async fn change(
 }
 
 /// `POST /v1/webhooks/{id}/rotate`.
-pub(super) async fn rotate(api: Shared, caller: Caller, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn rotate(
+    api: Shared,
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let actor = caller.with(SCOPE)?;
-    Ok(shown(&api.service.rotate_webhook(actor, path_id(&id)?).await?, None))
+    let key = idempotency(&request, &[])?;
+    Ok(answered(StatusCode::OK, api.service.rotate_webhook(actor, path_id(&id)?, key).await?))
 }
 
 /// `POST /v1/webhooks/{id}/test`.

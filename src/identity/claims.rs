@@ -131,12 +131,12 @@ impl Payload {
 
 fn required(value: Option<String>, member: &'static str, longest: usize) -> Result<String, TokenError> {
     let value = value.filter(|value| !value.trim().is_empty()).ok_or(TokenError::Missing(member))?;
-    if value.len() > longest { Err(TokenError::Malformed) } else { Ok(value) }
+    if value.len() > longest || value.chars().any(char::is_control) { Err(TokenError::Malformed) } else { Ok(value) }
 }
 
 fn optional(value: Option<String>) -> Result<Option<String>, TokenError> {
     match value {
-        Some(value) if value.len() > LONGEST_NAME => Err(TokenError::Malformed),
+        Some(value) if value.len() > LONGEST_NAME || value.chars().any(char::is_control) => Err(TokenError::Malformed),
         other => Ok(other),
     }
 }

@@ -24,7 +24,7 @@ pub struct PdfRenderer {
 }
 
 impl PdfRenderer {
-    /// Loads fonts and template, the given text or the built-in one.
+    /// Reads the template, the given text or the built-in one; fonts are loaded on the first report.
     ///
     /// Errors when the template has a syntax error; other faults of a template show on the first render.
     pub fn new(template: Option<String>) -> Result<Self, ReportError> {

@@ -2,6 +2,8 @@
 //!
 //! No file system, no network, no packages, no clock.
 
+use std::sync::OnceLock;
+
 use typst::diag::{FileError, FileResult};
 use typst::foundations::{Bytes, Datetime, Duration};
 use typst::syntax::{FileId, PathError, RootedPath, Source, VirtualPath, VirtualRoot};
@@ -9,26 +11,37 @@ use typst::text::{Font, FontBook};
 use typst::utils::LazyHash;
 use typst::{Library, LibraryExt, World};
 
-/// What stays the same between reports: library, fonts and template.
+/// What stays the same between reports: template, library and fonts.
 pub(super) struct Workshop {
+    template: Source,
+    data: FileId,
+    /// Had on the first report: most processes that start never print one.
+    tools: OnceLock<Tools>,
+}
+
+struct Tools {
     library: LazyHash<Library>,
     book: LazyHash<FontBook>,
     fonts: Vec<Font>,
-    template: Source,
-    data: FileId,
+}
+
+impl Tools {
+    fn load() -> Self {
+        let fonts: Vec<Font> = typst_assets::fonts().flat_map(|data| Font::iter(Bytes::new(data))).collect();
+        let book = LazyHash::new(FontBook::from_fonts(&fonts));
+        Self { library: LazyHash::new(Library::default()), book, fonts }
+    }
 }
 
 impl Workshop {
-    /// Loads the bundled fonts and parses the template.
+    /// Parses the template; the bundled fonts are loaded on the first report.
     pub(super) fn new(template: String) -> Result<Self, PathError> {
-        let fonts: Vec<Font> = typst_assets::fonts().flat_map(|data| Font::iter(Bytes::new(data))).collect();
-        Ok(Self {
-            library: LazyHash::new(Library::default()),
-            book: LazyHash::new(FontBook::from_fonts(&fonts)),
-            fonts,
-            template: Source::new(file("report.typ")?, template),
-            data: file("data.json")?,
-        })
+        let template = Source::new(file("report.typ")?, template);
+        Ok(Self { template, data: file("data.json")?, tools: OnceLock::new() })
+    }
+
+    fn tools(&self) -> &Tools {
+        self.tools.get_or_init(Tools::load)
     }
 
     /// The parsed template.
@@ -38,7 +51,7 @@ impl Workshop {
 
     /// Whether any bundled font can show the character.
     pub(super) fn covers(&self, character: char) -> bool {
-        self.fonts.iter().any(|font| font.info().coverage.contains(u32::from(character)))
+        self.tools().fonts.iter().any(|font| font.info().coverage.contains(u32::from(character)))
     }
 }
 
@@ -56,11 +69,11 @@ pub(super) struct Job<'a> {
 
 impl World for Job<'_> {
     fn library(&self) -> &LazyHash<Library> {
-        &self.workshop.library
+        &self.workshop.tools().library
     }
 
     fn book(&self) -> &LazyHash<FontBook> {
-        &self.workshop.book
+        &self.workshop.tools().book
     }
 
     fn main(&self) -> FileId {
@@ -76,7 +89,7 @@ impl World for Job<'_> {
     }
 
     fn font(&self, index: usize) -> Option<Font> {
-        self.workshop.fonts.get(index).cloned()
+        self.workshop.tools().fonts.get(index).cloned()
     }
 
     /// Refused: the only time a report knows is `generated_at` in its data.

@@ -31,10 +31,14 @@ impl Acknowledgement {
         let mut faults = Faults::default();
         let read = Place::root(body).object(&mut faults).and_then(|mut object| {
             let hash = object.required("content_sha256", &mut faults, |place, faults| {
-                let text = place.text(64, faults)?.to_ascii_lowercase();
-                let whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let text = place.text(64, faults)?;
+                let whole = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
                 if !whole {
-                    faults.add(&place.pointer, "invalid", "Expected the 64 hexadecimal digits of a SHA-256.");
+                    faults.add(
+                        &place.pointer,
+                        "invalid",
+                        "Expected the 64 lower-case hexadecimal digits of a SHA-256.",
+                    );
                 }
                 whole.then_some(text)
             });
@@ -176,5 +180,5 @@ fn proof(fact: &NoticeFacts, actor: &Actor, receipt: &Receipt, duties: &[Duty]) 
 
 /// A fault for a parameter of a report or list that names nobody.
 pub(super) fn unknown_controller() -> ServiceError {
-    refused("?controller", "unknown_controller", "This controller is not affected by the incident.")
+    refused("/controller", "unknown_controller", "This controller is not affected by the incident.")
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::ServiceError;
+use super::{ServiceError, operator_id};
 use crate::domain::actor::Actor;
 use crate::domain::agreement::{AgreementContent, NewAgreement};
 use crate::domain::fault::Faults;
@@ -15,7 +15,7 @@ use crate::store::{AnyConnection, StoreError, agreements, organisations, webhook
 /// What was looked up.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Roles of the organisations that the processor sees.
+    /// Roles of the organisations that the processor may deal with.
     pub(super) roles: HashMap<String, BTreeSet<OrganisationRole>>,
     /// References that the processor has used, and where.
     pub(super) references: HashMap<String, String>,
@@ -42,7 +42,7 @@ impl Known {
     ) -> Result<Self, StoreError> {
         let controllers = new.clone().map(|new| new.controller.as_str()).collect();
         Ok(Self {
-            roles: organisations::roles_of(connection, processor, &controllers)?,
+            roles: organisations::roles_of(connection, processor, &operator_id(), &controllers)?,
             ..Self::about_contents(connection, processor, new.map(|new| &new.content))?
         })
     }

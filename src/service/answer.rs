@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{Service, ServiceError};
+use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
 use crate::store::{AnyConnection, idempotency};
 
@@ -28,6 +29,13 @@ pub struct Idempotency {
     pub key: String,
     /// SHA-256 over method, path and body.
     pub request_sha256: String,
+}
+
+impl Idempotency {
+    /// The key together with the digest of what it covers: method, path and body.
+    pub fn new(key: &str, covered: &[u8]) -> Self {
+        Self { key: key.to_owned(), request_sha256: sha256_hex(covered) }
+    }
 }
 
 impl Answer {

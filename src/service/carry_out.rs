@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::json;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::file_incident::{Plan, Told};
 use super::{Answer, Service, ServiceError};
@@ -58,7 +58,9 @@ impl Service {
         let mut prepared = Vec::with_capacity(plan.told.len());
         for told in &plan.told {
             let contract = self.contract_duty(actor, plan, told, &incident, now);
-            let deadline = contract.state.due().map_or(now, |due| due.alarm_at);
+            // Where the limit has passed already, haste is greatest: the schedule stays dense for a day.
+            let a_day = now + Duration::DAY;
+            let deadline = contract.state.due().map_or(a_day, |due| due.alarm_at.max(a_day));
             all_duties.push(contract);
             all_duties.extend(self.authority_duty(actor, plan, told, &incident, now));
             prepared.push(Prepared { notice: self.id(now), told, deadline });
@@ -67,7 +69,7 @@ impl Service {
         store_notices(connection, actor, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
         self.enqueue(connection, &actor.organisation, &prepared, now)?;
-        ledger::append(connection, &[entry(actor, plan, &prepared, &incident, now)?])?;
+        ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
         answer(plan, &incident, all_duties, now)
     }
@@ -184,7 +186,6 @@ fn store_incident(
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
     let common = &plan.filing.common;
-    let content = plan.filing.whole().to_json()?;
     let row = NewIncidentRow {
         id: incident.as_str(),
         processor_id: actor.organisation.as_str(),
@@ -197,7 +198,7 @@ fn store_incident(
         awareness_reason: common.awareness_reason.as_deref(),
         filed_at: micros(now),
         affected_count: i32::try_from(plan.told.len()).unwrap_or(i32::MAX),
-        content: &content,
+        content: &plan.content,
     };
     Ok(incidents::insert(connection, row)?)
 }
@@ -235,13 +236,12 @@ fn entry(
     prepared: &[Prepared<'_>],
     incident: &IncidentId,
     now: OffsetDateTime,
-) -> Result<NewEntry, ServiceError> {
+) -> NewEntry {
     let notices: Vec<_> = prepared
         .iter()
         .map(|one| json!([one.notice, one.told.agreement.controller, one.told.content_sha256]))
         .collect();
-    let content = plan.filing.whole().to_json()?;
-    Ok(NewEntry {
+    NewEntry {
         stream: Stream::Incident(incident.clone()),
         tenant: actor.organisation.clone(),
         counterpart: None,
@@ -251,12 +251,12 @@ fn entry(
             "version": 1,
             "stage": plan.filing.common.stage,
             "affected": prepared.len(),
-            "content_sha256": crate::crypto::sha256_hex(content.as_bytes()),
+            "content_sha256": plan.content_sha256,
             "notices": notices,
         }),
         actor: actor.clone(),
         at: now,
-    })
+    }
 }
 
 fn answer(

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Service, ServiceError};
 use crate::crypto::{sha256_hex, webhook_signatures};
-use crate::domain::delivery::{LEASE, Lane};
+use crate::domain::delivery::Lane;
 use crate::domain::duty::{FrozenTerms, Step};
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
@@ -85,7 +85,7 @@ impl Service {
         limit: i64,
         now: OffsetDateTime,
     ) -> Result<Vec<Rendered>, ServiceError> {
-        let claimed = deliveries::claim(connection, lane, limit, now, now + self.clock.passes_in(LEASE))?;
+        let claimed = deliveries::claim(connection, lane, limit, now, now + self.clock.passes_in(self.lease))?;
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
@@ -218,7 +218,7 @@ fn read_facts(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<Fac
     webhook_ids.dedup();
     let notice_ids: Vec<&str> = claimed.iter().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
     let duty_ids: Vec<&str> = claimed.iter().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
-    let notices = notices::facts(connection, &notice_ids)?;
+    let notices = notices::facts_unlocked(connection, &notice_ids)?;
     let mut processors: Vec<String> = notices.iter().map(|notice| notice.processor.to_string()).collect();
     processors.sort_unstable();
     processors.dedup();

@@ -3,13 +3,15 @@
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
+use super::error::refused;
 use super::record::{Deed, digest};
 use super::record_attempts::lane_for;
-use super::{Answer, Idempotency, Service, ServiceError};
+use super::{Answer, Idempotency, Service, ServiceError, operator_id};
 use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId, WebhookId};
+use crate::domain::vocabulary::OrganisationRole;
 use crate::domain::webhook::{NewWebhook, WebhookContent};
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::webhooks::Endpoint;
@@ -116,17 +118,16 @@ pub(super) fn facts(content: &WebhookContent) -> Result<serde_json::Value, Servi
     Ok(json!({"url_sha256": digest(&content.url.as_str())?, "events": content.events}))
 }
 
-/// Whose endpoint it becomes: the caller's, or that of a controller that the caller works for.
+/// Whose endpoint it becomes: the caller's, or that of a controller that the caller, a processor, works for.
 fn owner(connection: &mut AnyConnection, actor: &Actor, new: &NewWebhook) -> Result<OrganisationId, ServiceError> {
-    let own = &actor.organisation;
-    match new.organisation.as_ref().filter(|organisation| *organisation != own) {
-        None if organisations::find(connection, own)?.is_some() => Ok(own.clone()),
-        None => Err(ServiceError::Forbidden("Your organisation is not known here.")),
-        Some(other) if organisations::serves(connection, own, other)? => Ok(other.clone()),
-        Some(_) => Err(super::error::refused(
-            "/organisation",
-            "unknown_organisation",
-            "There is no such organisation that you have an agreement with or have created.",
-        )),
+    let known = organisations::find(connection, &actor.organisation)?;
+    let own = known.ok_or(ServiceError::Forbidden("Your organisation is not known here."))?;
+    let Some(other) = new.organisation.as_ref().filter(|organisation| **organisation != own.id) else {
+        return Ok(own.id);
+    };
+    let is_processor = own.roles.contains(&OrganisationRole::Processor);
+    if is_processor && organisations::serves(connection, &own.id, &operator_id(), other)? {
+        return Ok(other.clone());
     }
+    Err(refused("/organisation", "unknown_organisation", "There is no such controller that you work for."))
 }

@@ -47,12 +47,6 @@ pub enum ServiceError {
     Internal(String),
 }
 
-impl From<diesel::result::Error> for ServiceError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Store(StoreError::Query(error))
-    }
-}
-
 impl From<Faults> for ServiceError {
     fn from(faults: Faults) -> Self {
         Self::Refused(faults)

@@ -1,10 +1,10 @@
 //! Filing an incident: who must be told, what each agreement demands, and one transaction that holds everything that follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::sha256_hex;
@@ -31,6 +31,9 @@ pub(super) struct Told {
 /// A checked filing and everybody it concerns.
 pub(super) struct Plan {
     pub(super) filing: Filing,
+    /// The whole incident as JSON.
+    pub(super) content: String,
+    pub(super) content_sha256: String,
     pub(super) told: Vec<Told>,
     pub(super) edition: i64,
 }
@@ -62,34 +65,39 @@ impl Service {
         for _ in 0..TRIES {
             let now = self.clock.now();
             let (service, shared) = (self.clone(), Arc::clone(&request));
-            let prepared = self
-                .store
-                .read(move |connection| service.prepare(connection, &shared.0, shared.1.as_ref(), &shared.2, now))
-                .await?;
-            let plan = match prepared {
-                Prepared::Answered(answer) => return Ok(answer),
-                Prepared::Plan(plan) => plan,
+            let prepare = move |connection: &mut AnyConnection| {
+                service.prepare(connection, &shared.0, shared.1.as_ref(), &shared.2, now)
             };
             let (service, shared) = (self.clone(), Arc::clone(&request));
-            let answered = self
-                .store
-                .write(move |connection| {
-                    if parties::edition(connection, &shared.0.organisation)? != plan.edition {
-                        return Ok::<_, ServiceError>(None);
-                    }
-                    service
-                        .once(connection, &shared.0, shared.1.as_ref(), now, |connection| {
-                            service.carry_out(connection, &shared.0, &plan, now)
-                        })
-                        .map(Some)
-                })
-                .await?;
-            if let Some(answer) = answered {
+            let work = move |connection: &mut AnyConnection, prepared| {
+                service.carry_out_once(connection, &shared.0, shared.1.as_ref(), prepared, now)
+            };
+            if let Some(answer) = self.store.prepare_and_write(prepare, work).await? {
                 self.nudge.notify_waiters();
                 return Ok(answer);
             }
         }
         Err(StoreError::Unavailable("agreements keep changing while the incident is filed".into()).into())
+    }
+
+    /// Carries out what was prepared, unless agreements changed meanwhile.
+    fn carry_out_once(
+        &self,
+        connection: &mut AnyConnection,
+        actor: &Actor,
+        idempotency: Option<&Idempotency>,
+        prepared: Prepared,
+        now: OffsetDateTime,
+    ) -> Result<Option<Answer>, ServiceError> {
+        let plan = match prepared {
+            Prepared::Answered(answer) => return Ok(Some(answer)),
+            Prepared::Plan(plan) => plan,
+        };
+        if parties::edition(connection, &actor.organisation)? != plan.edition {
+            return Ok(None);
+        }
+        let carry_out = |connection: &mut AnyConnection| self.carry_out(connection, actor, &plan, now);
+        self.once(connection, actor, idempotency, now, carry_out).map(Some)
     }
 
     fn prepare(
@@ -111,13 +119,22 @@ impl Service {
         let (filing, mut faults) = Filing::read(body, now);
         let mut plan = None;
         if let Some(filing) = filing {
-            let day = filing.common.aware_at.date().to_string();
+            let day = legal_day(filing.common.aware_at);
             let agreements = parties::in_force(connection, &actor.organisation, &wanted(&filing.affected), &day)?;
             let told = tell(&filing, agreements, &mut faults)?;
-            plan = Some(Box::new(Plan { filing, told, edition: processor.edition }));
+            let content = filing.whole().to_json()?;
+            let content_sha256 = sha256_hex(content.as_bytes());
+            plan = Some(Box::new(Plan { filing, content, content_sha256, told, edition: processor.edition }));
         }
         Ok(Prepared::Plan(faults.capped().finish(plan)?))
     }
+}
+
+/// The date of `instant` where the agreements apply (Europe/Berlin), ISO 8601. In UTC the first hours of a year would miss it.
+fn legal_day(instant: OffsetDateTime) -> String {
+    let zone = tzdb::time_zone::europe::BERLIN;
+    let offset = zone.find_local_time_type(instant.unix_timestamp()).map_or(0, |kind| kind.ut_offset());
+    (instant + Duration::seconds(i64::from(offset))).date().to_string()
 }
 
 fn wanted(affected: &Affected) -> Wanted {
@@ -170,7 +187,12 @@ fn listed<'f>(
     faults: &mut Faults,
 ) -> Vec<Candidate<'f>> {
     let mut candidates = Vec::new();
+    let mut seen = HashSet::new();
     for (position, share) in shares.iter().enumerate() {
+        // A controller that is listed twice has been named already.
+        if !seen.insert(&share.controller) {
+            continue;
+        }
         let pointer = format!("/affected/{position}/controller");
         let Some(agreements) = by_controller.remove(&share.controller) else {
             faults.add(

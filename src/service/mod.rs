@@ -43,6 +43,9 @@ use crate::domain::id::Id;
 use crate::entropy::Entropy;
 use crate::store::Store;
 
+pub use crate::store::duties::DutyFilter;
+pub use crate::store::incidents::IncidentFilter;
+pub use crate::store::notices::NoticeFilter;
 pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
 pub use bootstrap::operator_id;
@@ -52,7 +55,7 @@ pub use import_agreements::ImportRow;
 pub use read::{LedgerEntry, LedgerFilter};
 pub use record_attempts::Attempted;
 pub use show_agreements::AgreementFilter;
-pub use verify_ledger::{Misfit, Verification};
+pub use verify_ledger::{Misfit, Verification, verify_ledger};
 
 /// Says why requests may not go to an address.
 pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;
@@ -74,6 +77,8 @@ pub struct Service {
     pub public_url: Url,
     /// Judges addresses of endpoints when they are registered.
     pub check_url: CheckUrl,
+    /// How long a claimed delivery is held, in real time; longer than any attempt may take, so that no heartbeat is needed.
+    pub lease: time::Duration,
     /// Wakes the workers after a commit that gave them work. A lost wake-up costs only delay.
     pub nudge: Arc<Notify>,
 }

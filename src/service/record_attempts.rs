@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::claim_deliveries::Outgoing;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
-use crate::domain::delivery::{DEGRADED_AFTER, Lane, Next, next, retry_after};
+use crate::domain::delivery::{DEGRADED_AFTER, Lane, Next, next, next_of_reminder, retry_after};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
 use crate::domain::incident::ReceiptLevel;
@@ -50,8 +50,11 @@ impl Service {
         let told_others = self
             .store
             .write(move |connection| {
+                // Notices are locked before their deliveries, in the order in which an acknowledgement does it.
+                let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
+                let facts = notices::facts(connection, &ids)?;
                 service.record(connection, &attempted)?;
-                let told = service.arrived(connection, &attempted)?;
+                let told = service.arrived(connection, &attempted, facts)?;
                 Ok::<_, ServiceError>((told, attempted))
             })
             .await?;
@@ -86,9 +89,11 @@ impl Service {
         let wish = one.retry_after.as_deref().and_then(|header| retry_after(header, one.ended_at));
         let window = (one.sent.created_at, one.sent.deadline_at);
         let chance = self.entropy.unit();
+        let next = if one.sent.notice.is_some() { next } else { next_of_reminder };
         let (state, next_at) = match next(one.outcome, one.sent.number, window, wish, one.ended_at, chance) {
             Next::Done => ("delivered", one.ended_at),
             Next::Gone => ("gone", one.ended_at),
+            Next::Closed => ("closed", one.ended_at),
             Next::Again(at) => ("open", at),
         };
         FinishedDelivery {
@@ -101,13 +106,16 @@ impl Service {
     }
 
     /// Marks notices that arrived, stops and starts the clocks that hang on it, and writes the ledger. Answers whether others are told.
-    fn arrived(&self, connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<bool, ServiceError> {
-        let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
-        if ids.is_empty() {
+    fn arrived(
+        &self,
+        connection: &mut AnyConnection,
+        attempted: &[Attempted],
+        facts: Vec<NoticeFacts>,
+    ) -> Result<bool, ServiceError> {
+        if facts.is_empty() {
             return Ok(false);
         }
-        let facts: HashMap<String, NoticeFacts> =
-            notices::facts(connection, &ids)?.into_iter().map(|fact| (fact.id.to_string(), fact)).collect();
+        let facts: HashMap<String, NoticeFacts> = facts.into_iter().map(|fact| (fact.id.to_string(), fact)).collect();
         let mut first: HashMap<&str, &Attempted> = HashMap::new();
         for one in attempted.iter().filter(|one| one.outcome == Outcome::Delivered) {
             let Some(fact) = one.sent.notice.as_deref().and_then(|id| facts.get(id)) else { continue };

@@ -121,7 +121,7 @@ fn whose(
     match affected.as_slice() {
         [only] => only.parse().map_err(|_| ServiceError::Internal("an affected controller has no id".into())),
         _ => Err(refused(
-            "?controller",
+            "/controller",
             "required",
             "The incident affects several controllers; name the one to report on.",
         )),

@@ -4,7 +4,7 @@ use serde_json::json;
 use time::Duration;
 
 use super::record::Deed;
-use super::{Service, ServiceError};
+use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
 use crate::domain::id::WebhookId;
@@ -15,18 +15,26 @@ use crate::store::{AnyConnection, ledger, webhooks};
 const OVERLAP: Duration = Duration::DAY;
 
 impl Service {
-    /// Makes a new secret and answers it; it is shown here once.
-    pub async fn rotate_webhook(&self, actor: Actor, id: WebhookId) -> Result<RotatedSecret, ServiceError> {
+    /// Makes a new secret and answers it; it is shown here once, and again only to the same request.
+    pub async fn rotate_webhook(
+        &self,
+        actor: Actor,
+        id: WebhookId,
+        key: Option<Idempotency>,
+    ) -> Result<Answer, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
-        let work = move |connection: &mut AnyConnection| {
+        let rotate = move |connection: &mut AnyConnection, actor: &Actor, service: &Self| {
             let endpoint = webhooks::endpoint(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
             let secret = WebhookSecret::generate(&service.entropy);
             let previous_valid_until = now + OVERLAP;
             webhooks::rotate(connection, &id, &service.seal_secret(&id, &secret), previous_valid_until)?;
             let facts = json!({"overlap_seconds": OVERLAP.whole_seconds()});
-            let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: now };
+            let deed = Deed { actor, owner: &endpoint.organisation, at: now };
             ledger::append(connection, &[deed.entry("webhook.secret_rotated", id.as_str(), None, facts)])?;
-            Ok::<_, ServiceError>(RotatedSecret { id, secret: secret.to_text(), previous_valid_until })
+            Answer::of(&RotatedSecret { id, secret: secret.to_text(), previous_valid_until })
+        };
+        let work = move |connection: &mut AnyConnection| {
+            service.once(connection, &actor, key.as_ref(), now, |connection| rotate(connection, &actor, &service))
         };
         self.store.write(work).await
     }

@@ -1,4 +1,4 @@
-//! Checking the whole ledger: every hash, every sequence, every stream's end, and the notices that filings vouch for.
+//! Checking the whole ledger: every hash, every sequence, every stream's end, and the content that filings vouch for.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::ledger::GENESIS;
 use crate::store::ledger::{self, EntryRow};
-use crate::store::{AnyConnection, notices};
+use crate::store::{AnyConnection, Store, incidents, notices};
 
 /// How many entries are read at a time.
 const BATCH: i64 = 1000;
@@ -49,8 +49,13 @@ struct Walk {
 impl Service {
     /// Reads the whole ledger and names the first entry that was changed, removed, inserted or reordered. For operators.
     pub async fn verify_ledger(&self) -> Result<Verification, ServiceError> {
-        self.store.read(verify).await
+        verify_ledger(&self.store).await
     }
+}
+
+/// The same without a service: it needs neither key nor clock, so a copy of the database can be checked anywhere.
+pub async fn verify_ledger(store: &Store) -> Result<Verification, ServiceError> {
+    store.read(verify).await
 }
 
 fn verify(connection: &mut AnyConnection) -> Result<Verification, ServiceError> {
@@ -63,46 +68,44 @@ fn verify(connection: &mut AnyConnection) -> Result<Verification, ServiceError> 
             break;
         }
         for entry in &batch {
-            if let Some(reason) = walk.step(entry) {
-                return Ok(walk.fail(&entry.stream, entry.sequence, reason));
+            if let Some(misfit) = walk.step(entry) {
+                return Ok(walk.fail(misfit));
             }
         }
         let filings = batch.iter().filter(|entry| entry.kind == "incident.filed");
         for entry in filings {
-            if let Some(reason) = notices_misfit(connection, entry)? {
-                return Ok(walk.fail(&entry.stream, entry.sequence, reason));
+            if let Some(reason) = content_misfit(connection, entry)? {
+                return Ok(walk.fail(Misfit { stream: entry.stream.clone(), sequence: entry.sequence, reason }));
             }
         }
     }
-    if let Some(reason) = walk.leave() {
-        let (stream, sequence) = (walk.stream.clone(), walk.sequence);
-        return Ok(walk.fail(&stream, sequence, reason));
+    if let Some(misfit) = walk.leave() {
+        return Ok(walk.fail(misfit));
     }
-    if let Some((stream, (sequence, _))) = walk.ends.iter().min().map(|(stream, end)| (stream.clone(), end.clone())) {
-        return Ok(walk.fail(&stream, sequence, "the stream is missing"));
+    let lost = walk.ends.iter().map(|(stream, (sequence, _))| (stream.clone(), *sequence)).min();
+    let lost = match lost {
+        Some(lost) => Some(lost),
+        None => ledger::without_story(connection)?.map(|stream| (stream, 1)),
+    };
+    if let Some((stream, sequence)) = lost {
+        return Ok(walk.fail(Misfit { stream, sequence, reason: "the stream is missing" }));
     }
     Ok(walk.found)
 }
 
 impl Walk {
-    /// Takes the next entry; the reason if it does not fit.
-    fn step(&mut self, entry: &EntryRow) -> Option<&'static str> {
+    /// Takes the next entry; what does not fit, which may be the end of the stream before.
+    fn step(&mut self, entry: &EntryRow) -> Option<Misfit> {
         if entry.stream != self.stream {
-            if let Some(reason) = self.leave() {
-                return Some(reason);
+            if let Some(misfit) = self.leave() {
+                return Some(misfit);
             }
             self.stream.clone_from(&entry.stream);
             (self.sequence, self.hash) = (0, GENESIS.to_owned());
             self.found.streams += 1;
         }
-        if entry.sequence != self.sequence + 1 {
-            return Some("an entry before it is missing");
-        }
-        if !entry.facts_fit() {
-            return Some("its facts were changed");
-        }
-        if entry.previous_hash != self.hash || entry.expected_hash(&self.hash) != entry.hash {
-            return Some("it was changed, inserted or moved");
+        if let Some(reason) = self.fault_of(entry) {
+            return Some(Misfit { stream: entry.stream.clone(), sequence: entry.sequence, reason });
         }
         self.sequence = entry.sequence;
         self.hash.clone_from(&entry.hash);
@@ -110,18 +113,34 @@ impl Walk {
         None
     }
 
-    /// Compares the end of the stream with the recorded one.
-    fn leave(&mut self) -> Option<&'static str> {
+    /// Why `entry` does not follow the one before.
+    fn fault_of(&self, entry: &EntryRow) -> Option<&'static str> {
+        if entry.sequence != self.sequence + 1 {
+            Some("an entry before it is missing")
+        } else if !entry.facts_fit() {
+            Some("its facts were changed")
+        } else if entry.previous_hash != self.hash || entry.expected_hash(&self.hash) != entry.hash {
+            Some("it was changed, inserted or moved")
+        } else {
+            None
+        }
+    }
+
+    /// Compares the end of the stream with the recorded one; a misfit is named by the last entry that is there.
+    fn leave(&mut self) -> Option<Misfit> {
         if self.stream.is_empty() {
             return None;
         }
-        let end = self.ends.remove(&self.stream);
-        (end != Some((self.sequence, self.hash.clone()))).then_some("entries at the end of its stream are missing")
+        let reason = match self.ends.remove(&self.stream) {
+            Some((sequence, hash)) if (sequence, &hash) == (self.sequence, &self.hash) => return None,
+            Some((sequence, _)) if sequence > self.sequence => "entries after it are missing",
+            _ => "it is not the recorded end of its stream",
+        };
+        Some(Misfit { stream: self.stream.clone(), sequence: self.sequence, reason })
     }
 
-    fn fail(self, stream: &str, sequence: i64, reason: &'static str) -> Verification {
-        let misfit = Some(Misfit { stream: stream.to_owned(), sequence, reason });
-        Verification { verified: false, misfit, ..self.found }
+    fn fail(self, misfit: Misfit) -> Verification {
+        Verification { verified: false, misfit: Some(misfit), ..self.found }
     }
 }
 
@@ -136,9 +155,13 @@ fn recorded_ends(connection: &mut AnyConnection) -> Result<HashMap<String, (i64,
     }
 }
 
-/// Whether the notices that a filing vouches for still hold the bytes that were hashed then.
-fn notices_misfit(connection: &mut AnyConnection, entry: &EntryRow) -> Result<Option<&'static str>, ServiceError> {
+/// Whether what was filed, and the notices made of it, still hold the bytes that were hashed then.
+fn content_misfit(connection: &mut AnyConnection, entry: &EntryRow) -> Result<Option<&'static str>, ServiceError> {
     let facts: serde_json::Value = serde_json::from_str(&entry.facts)?;
+    let filed = incidents::content(connection, &entry.object)?.map(|content| sha256_hex(content.as_bytes()));
+    if filed.as_deref() != facts["content_sha256"].as_str() {
+        return Ok(Some("the incident that it vouches for was changed"));
+    }
     let listed: Vec<(String, String, String)> =
         serde_json::from_value(facts.get("notices").cloned().unwrap_or_default()).unwrap_or_default();
     for part in listed.chunks(500) {

@@ -73,6 +73,31 @@ impl Target {
             Self::Postgres(url) => open_postgres(url).map(AnyConnection::Postgres),
         }
     }
+
+    /// Opens a connection that can only read. It changes nothing: no file is made, no journal mode set, no migration applied.
+    pub(crate) fn open_to_read(&self) -> Result<AnyConnection, diesel::ConnectionError> {
+        match self {
+            Self::Sqlite(path) => open_sqlite_to_read(path).map(AnyConnection::Sqlite),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => open_postgres(url).map(AnyConnection::Postgres),
+        }
+    }
+}
+
+fn open_sqlite_to_read(path: &std::path::Path) -> Result<SqliteConnection, diesel::ConnectionError> {
+    let bad = || diesel::ConnectionError::BadConnection(format!("there is no database at {}", path.display()));
+    if !path.is_file() {
+        return Err(bad());
+    }
+    // Only a URL can ask SQLite not to write.
+    let absolute = std::path::absolute(path).map_err(|_| bad())?;
+    let mut url = url::Url::from_file_path(absolute).map_err(|()| bad())?;
+    url.set_query(Some("mode=ro"));
+    let mut connection = SqliteConnection::establish(url.as_str())?;
+    connection
+        .batch_execute("PRAGMA busy_timeout = 10000")
+        .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
 }
 
 fn open_sqlite(path: &std::path::Path) -> Result<SqliteConnection, diesel::ConnectionError> {
@@ -112,11 +137,22 @@ fn open_postgres(url: &str) -> Result<diesel::PgConnection, diesel::ConnectionEr
     Ok(connection)
 }
 
+/// What the connections of a pool are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Reading and writing.
+    Everything,
+    /// Reading beside a connection that writes.
+    Reading,
+    /// Reading a database that must stay as it is found.
+    Inspecting,
+}
+
 /// Opens pooled connections.
 #[derive(Debug)]
 pub(crate) struct Manager {
     pub(crate) target: Target,
-    pub(crate) read_only: bool,
+    pub(crate) purpose: Use,
 }
 
 impl ManageConnection for Manager {
@@ -124,8 +160,9 @@ impl ManageConnection for Manager {
     type Error = diesel::r2d2::Error;
 
     fn connect(&self) -> Result<AnyConnection, Self::Error> {
-        let mut connection = self.target.open().map_err(diesel::r2d2::Error::ConnectionError)?;
-        if self.read_only
+        let opened = if self.purpose == Use::Inspecting { self.target.open_to_read() } else { self.target.open() };
+        let mut connection = opened.map_err(diesel::r2d2::Error::ConnectionError)?;
+        if self.purpose == Use::Reading
             && let AnyConnection::Sqlite(sqlite) = &mut connection
         {
             sqlite.batch_execute("PRAGMA query_only = ON").map_err(diesel::r2d2::Error::QueryError)?;
@@ -145,6 +182,17 @@ impl ManageConnection for Manager {
 fn inner_broken<C: diesel::connection::Connection>(connection: &mut C) -> bool {
     use diesel::connection::TransactionManager as _;
     C::TransactionManager::is_broken_transaction_manager(connection)
+}
+
+/// Makes the transaction that has just begun read-only with one view for all its statements. SQLite's always has one.
+pub(crate) fn hold_view(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(inner) => {
+            Ok(inner.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?)
+        }
+    }
 }
 
 /// Applies what is missing and answers the names of the migrations applied.

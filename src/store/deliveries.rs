@@ -211,7 +211,7 @@ pub fn reopen(
 pub fn close(connection: &mut AnyConnection, notice: &NoticeId) -> Result<(), StoreError> {
     let open = delivery::table.filter(delivery::notice_id.eq(notice.as_str()).and(delivery::state.eq("open")));
     diesel::update(open)
-        .set((delivery::state.eq("delivered"), delivery::lease.eq(delivery::lease + 1)))
+        .set((delivery::state.eq("closed"), delivery::lease.eq(delivery::lease + 1)))
         .execute(connection)?;
     Ok(())
 }

@@ -51,9 +51,18 @@ impl StoreError {
             )) => true,
             Self::Query(Error::DatabaseError(_, information)) => {
                 let message = information.message();
-                ["disk is full", "database is locked", "disk I/O error", "terminating connection", "No space left"]
-                    .iter()
-                    .any(|sign| message.contains(sign))
+                [
+                    "disk is full",
+                    "database is locked",
+                    "disk I/O error",
+                    "terminating connection",
+                    "No space left",
+                    "deadlock detected",
+                    "due to lock timeout",
+                    "due to statement timeout",
+                ]
+                .iter()
+                .any(|sign| message.contains(sign))
             }
             _ => false,
         }

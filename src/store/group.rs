@@ -2,9 +2,10 @@
 //!
 //! Durability stays full: nobody is answered before the commit that holds their work is on disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use diesel::connection::{AnsiTransactionManager, Connection as _, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use tokio::sync::oneshot;
 
 use super::connection::{AnyConnection, Target};
@@ -39,12 +40,12 @@ impl Writer {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel::<Result<T, E>>();
         let job: Work = Box::new(move |connection| {
             let result = match connection {
-                Ok(connection) => connection.transaction(work),
+                Ok(connection) => super::in_transaction(connection, work),
                 Err(error) => Err(E::from(StoreError::Unavailable(error.to_string()))),
             };
             Box::new(move |committed| {
@@ -83,16 +84,25 @@ fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>) {
             }
             continue;
         }
-        let mut answers = vec![first(Ok(&mut connection))];
-        while answers.len() < GROUP
-            && let Ok(work) = queue.try_recv()
-        {
-            answers.push(work(Ok(&mut connection)));
+        let mut answers = Vec::with_capacity(GROUP);
+        let mut next = Some(first);
+        let mut panicked = false;
+        while let Some(work) = next.take() {
+            // A panic must not end the only writer; whoever caused it loses this group, and nothing else.
+            match catch_unwind(AssertUnwindSafe(|| work(Ok(&mut connection)))) {
+                Ok(answer) => answers.push(answer),
+                Err(_) => panicked = true,
+            }
+            next = (!panicked && answers.len() < GROUP).then(|| queue.try_recv().ok()).flatten();
         }
         telemetry::store_batch(u32::try_from(answers.len()).unwrap_or(u32::MAX));
-        let committed = commit(&mut connection);
+        let committed =
+            if panicked { Err(diesel::result::Error::BrokenTransactionManager) } else { commit(&mut connection) };
         for answer in answers {
             answer(committed.as_ref().map(|()| ()));
+        }
+        if panicked && let Ok(fresh) = target.open() {
+            connection = fresh;
         }
     }
 }

@@ -200,6 +200,11 @@ fn own_share(
         .optional()?)
 }
 
+/// What was filed as `id`, for checking it against the ledger. Operators only.
+pub fn content(connection: &mut AnyConnection, id: &str) -> Result<Option<String>, StoreError> {
+    Ok(incident::table.find(id).select(incident::content).first(connection).optional()?)
+}
+
 /// Up to two controllers affected by the incident: enough to know whether there is just one.
 pub fn some_controllers(connection: &mut AnyConnection, id: &IncidentId) -> Result<Vec<String>, StoreError> {
     Ok(notice::table

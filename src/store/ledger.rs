@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde::Serialize;
 
+use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::micros;
-use super::schema::{ledger, ledger_stream};
+use super::schema::{incident, ledger, ledger_stream, notice, organisation};
 use crate::crypto::sha256_hex;
 use crate::domain::id::OrganisationId;
 use crate::domain::ledger::{GENESIS, HashInput, NewEntry};
@@ -82,7 +84,20 @@ pub fn append(connection: &mut AnyConnection, entries: &[NewEntry]) -> Result<()
     let mut streams: Vec<&str> = entries.iter().map(|entry| entry.stream.as_str()).collect();
     streams.sort_unstable();
     streams.dedup();
-    let mut heads = heads(connection, &streams)?;
+    let heads = heads(connection, &streams)?;
+    write(connection, entries, heads)
+}
+
+/// Writes the first entry of a stream that is new, so that its end need not be looked up; fails if the stream is there.
+pub fn begin(connection: &mut AnyConnection, entry: &NewEntry) -> Result<(), StoreError> {
+    write(connection, std::slice::from_ref(entry), HashMap::new())
+}
+
+fn write<'e>(
+    connection: &mut AnyConnection,
+    entries: &'e [NewEntry],
+    mut heads: HashMap<&'e str, (i64, String)>,
+) -> Result<(), StoreError> {
     let rows: Vec<_> = entries.iter().map(|entry| chained(entry, &mut heads)).collect();
     batch::insert(connection, &rows)?;
     let heads: Vec<_> =
@@ -156,8 +171,8 @@ fn heads<'s>(
     streams: &[&'s str],
 ) -> Result<HashMap<&'s str, (i64, String)>, StoreError> {
     lock(connection, streams)?;
-    let found: Vec<(String, i64, String)> =
-        ledger_stream::table.filter(ledger_stream::stream.eq_any(streams)).load(connection)?;
+    let wanted = among(connection, ledger_stream::stream, streams)?;
+    let found: Vec<(String, i64, String)> = ledger_stream::table.filter(wanted).load(connection)?;
     let known: HashMap<&str, &'s str> = streams.iter().map(|stream| (*stream, *stream)).collect();
     Ok(found
         .into_iter()
@@ -227,4 +242,25 @@ pub fn walk_heads(
         .order(ledger_stream::stream)
         .limit(limit)
         .load(connection)?)
+}
+
+/// The first incident, arrived notice or organisation of which the ledger knows nothing at all. Operators only.
+pub fn without_story(connection: &mut AnyConnection) -> Result<Option<String>, StoreError> {
+    let incident: Option<String> = incident::table
+        .filter(not(exists(ledger_stream::table.filter(ledger_stream::stream.eq(incident::id)))))
+        .select(incident::id)
+        .first(connection)
+        .optional()?;
+    let notice: Option<String> = notice::table
+        .filter(notice::delivered_at.is_not_null())
+        .filter(not(exists(ledger_stream::table.filter(ledger_stream::stream.eq(notice::id)))))
+        .select(notice::id)
+        .first(connection)
+        .optional()?;
+    let organisation: Option<String> = organisation::table
+        .filter(not(exists(ledger_stream::table.filter(ledger_stream::stream.eq(organisation::id)))))
+        .select(organisation::id)
+        .first(connection)
+        .optional()?;
+    Ok(incident.or(notice).or(organisation))
 }

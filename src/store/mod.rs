@@ -3,6 +3,7 @@
 //! Times are BIGINT microseconds since 1970 UTC, ids and JSON are TEXT, in both databases: equality and order then need no zone and no dialect.
 
 pub mod agreements;
+mod among;
 mod backup;
 pub(crate) mod batch;
 pub(crate) mod connection;
@@ -24,7 +25,7 @@ pub mod webhooks;
 
 use std::time::Duration;
 
-use connection::{Manager, Target};
+use connection::{Manager, Target, Use};
 use diesel::r2d2::Pool;
 use group::Writer;
 
@@ -62,19 +63,24 @@ impl Store {
             }
             None
         };
-        let readers = Pool::builder()
-            .max_size(connections)
-            .min_idle(Some(1))
-            .connection_timeout(Duration::from_secs(5))
-            .test_on_check_out(writer.is_none())
-            .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
-            .build(Manager { target, read_only: writer.is_some() })
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let purpose = if writer.is_some() { Use::Reading } else { Use::Everything };
+        let readers = pool(Manager { target, purpose }, connections)?;
         Ok(Self { readers, writer })
     }
 
+    /// Opens the database that `url` names for reading only. Nothing is created or migrated; writing fails.
+    ///
+    /// # Errors
+    /// When the scheme is unknown or the database is not there.
+    pub fn open_to_read(url: &str) -> Result<Self, StoreError> {
+        let manager = Manager { target: Target::from_url(url)?, purpose: Use::Inspecting };
+        // The pool would try again for seconds and then say less.
+        manager.target.open_to_read().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { readers: pool(manager, 1)?, writer: None })
+    }
+
     /// Asks the database for a sign of life.
-    pub fn ping<E: From<diesel::result::Error>>(connection: &mut AnyConnection) -> Result<(), E> {
+    pub fn ping(connection: &mut AnyConnection) -> Result<(), StoreError> {
         use diesel::connection::SimpleConnection as _;
         Ok(connection.batch_execute("SELECT 1")?)
     }
@@ -86,9 +92,9 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
-        self.pooled(work).await
+        self.pooled(true, work).await
     }
 
     /// Runs `work` in one transaction off the async threads; answers after it is durable, and rolls back if it fails.
@@ -98,26 +104,51 @@ impl Store {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
         match &self.writer {
             Some(writer) => writer.write(work).await,
-            None => self.pooled(work).await,
+            None => self.pooled(false, work).await,
         }
     }
 
-    async fn pooled<T, E>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    /// Runs `prepare`, which only reads, and then `work` with what it answered; only `work` writes.
+    ///
+    /// The embedded database has one writer, which is not to wait for the preparing: there what `prepare` read may have changed
+    /// when `work` runs. A server does both in one transaction.
+    pub async fn prepare_and_write<P, T, E>(
+        &self,
+        prepare: impl FnOnce(&mut AnyConnection) -> Result<P, E> + Send + 'static,
+        work: impl FnOnce(&mut AnyConnection, P) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        P: Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        if self.writer.is_none() {
+            let both =
+                |connection: &mut AnyConnection| prepare(connection).and_then(|prepared| work(connection, prepared));
+            return self.pooled(false, both).await;
+        }
+        let prepared = self.read(prepare).await?;
+        self.write(|connection| work(connection, prepared)).await
+    }
+
+    async fn pooled<T, E>(
+        &self,
+        consistent: bool,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + From<diesel::result::Error> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
-        use diesel::Connection as _;
         let pool = self.readers.clone();
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
             let _entered = span.enter();
-            let mut connection = pool.get().map_err(|error| E::from(StoreError::Unavailable(error.to_string())))?;
-            AnyConnection::transaction(&mut connection, work)
+            pooled_transaction(&pool, consistent, work)
         });
         match task.await {
             Ok(result) => result,
@@ -125,6 +156,66 @@ impl Store {
             Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
         }
     }
+}
+
+/// Runs `work` in a transaction on a connection of `pool`; with `consistent` all its reads see the same moment.
+///
+/// A connection that cannot even begin, such as one from before a restart of the server, is put away and the next one is asked.
+/// Trying is cheaper than asking every connection for a sign of life first.
+fn pooled_transaction<T, E: From<StoreError>>(
+    pool: &Pool<Manager>,
+    consistent: bool,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut work = Some(work);
+    let mut connections_left = pool.max_size();
+    loop {
+        let mut connection = pool.get().map_err(|error| E::from(StoreError::Unavailable(error.to_string())))?;
+        let result = in_transaction(&mut connection, |connection| {
+            let work = work.take().ok_or_else(|| StoreError::Unavailable("the work began twice".into()))?;
+            if consistent {
+                connection::hold_view(connection)?;
+            }
+            work(connection)
+        });
+        if work.is_none() || connections_left == 0 {
+            return result;
+        }
+        connections_left -= 1;
+    }
+}
+
+/// Runs `work` in a transaction, or in a savepoint where one is open already; a failure of either rolls it back.
+fn in_transaction<T, E: From<StoreError>>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    use diesel::Connection as _;
+    /// Lets callers have errors of their own that know nothing of Diesel.
+    enum Failure<E> {
+        Work(E),
+        Database(diesel::result::Error),
+    }
+    impl<E> From<diesel::result::Error> for Failure<E> {
+        fn from(error: diesel::result::Error) -> Self {
+            Self::Database(error)
+        }
+    }
+    connection.transaction(|connection| work(connection).map_err(Failure::Work)).map_err(|failure| match failure {
+        Failure::Work(error) => error,
+        Failure::Database(error) => E::from(StoreError::Query(error)),
+    })
+}
+
+fn pool(manager: Manager, connections: u32) -> Result<Pool<Manager>, StoreError> {
+    Pool::builder()
+        .max_size(connections)
+        .min_idle(Some(1))
+        .connection_timeout(Duration::from_secs(5))
+        .test_on_check_out(false)
+        .error_handler(Box::new(diesel::r2d2::NopErrorHandler))
+        .build(manager)
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 fn open(target: &Target) -> Result<AnyConnection, StoreError> {

@@ -283,17 +283,30 @@ pub struct NoticeFacts {
 
 /// The facts of the notices `ids`, locked until the transaction ends, for the service's own bookkeeping.
 pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeFacts>, StoreError> {
-    let wanted = notice::id.eq_any(ids);
-    let rows: Vec<NoticeRow> = match connection {
-        AnyConnection::Sqlite(inner) => notice::table.filter(wanted).select(NoticeRow::as_select()).load(inner)?,
+    match connection {
+        AnyConnection::Sqlite(_) => facts_unlocked(connection, ids),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => {
-            notice::table.filter(wanted).order(notice::id).select(NoticeRow::as_select()).for_update().load(inner)?
+            let wanted = notice::table.filter(notice::id.eq_any(ids)).order(notice::id);
+            let rows: Vec<NoticeRow> = wanted.select(NoticeRow::as_select()).for_update().load(inner)?;
+            rows.into_iter().map(NoticeFacts::try_from).collect()
         }
-    };
-    let read = |row: NoticeRow| {
+    }
+}
+
+/// The same without a lock, for what only reads them.
+pub fn facts_unlocked(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeFacts>, StoreError> {
+    let rows: Vec<NoticeRow> =
+        notice::table.filter(notice::id.eq_any(ids)).select(NoticeRow::as_select()).load(connection)?;
+    rows.into_iter().map(NoticeFacts::try_from).collect()
+}
+
+impl TryFrom<NoticeRow> for NoticeFacts {
+    type Error = StoreError;
+
+    fn try_from(row: NoticeRow) -> Result<Self, StoreError> {
         let door = Door { table: "notice", id: &row.id };
-        Ok(NoticeFacts {
+        Ok(Self {
             id: door.parse("id", &row.id)?,
             incident: door.parse("incident_id", &row.incident_id)?,
             processor: door.parse("processor_id", &row.processor_id)?,
@@ -303,8 +316,7 @@ pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeF
             supersedes: row.supersedes,
             content_sha256: row.content_sha256,
         })
-    };
-    rows.into_iter().map(read).collect()
+    }
 }
 
 /// The contents of the notices `ids`, for checking them against the ledger. Operators only.

@@ -147,7 +147,7 @@ pub fn replace(
             organisation::country.eq(&new.country),
             organisation::region.eq(&new.region),
             organisation::contacts.eq(text(&new.contacts)?),
-            organisation::version.eq(version + 1),
+            organisation::version.eq(version.saturating_add(1)),
             organisation::changed_at.eq(micros(now)),
         ))
         .execute(connection)?;
@@ -199,10 +199,11 @@ pub fn list(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// The roles of those of `ids` that `tenant` sees.
+/// The roles of those of `ids` that `processor` may deal with: see [`serves`]; itself included.
 pub fn roles_of(
     connection: &mut AnyConnection,
-    tenant: &OrganisationId,
+    processor: &OrganisationId,
+    operator: &OrganisationId,
     ids: &BTreeSet<&str>,
 ) -> Result<HashMap<String, BTreeSet<OrganisationRole>>, StoreError> {
     let ids: Vec<&str> = ids.iter().copied().collect();
@@ -210,11 +211,11 @@ pub fn roles_of(
     for ids in ids.chunks(CHUNK) {
         let rows: Vec<(String, String)> = organisation::table
             .filter(organisation::id.eq_any(ids))
-            .filter(visible(Sight::Of(tenant)))
+            .filter(visible(Sight::Of(processor)).or(organisation::created_by.eq(operator.as_str())))
             .select((organisation::id, organisation::roles))
             .load(connection)?;
-        for (id, codes) in rows {
-            let known = roles(&Door { table: "organisation", id: &id }, &codes)?;
+        for (id, stored) in rows {
+            let known = roles(&Door { table: "organisation", id: &id }, &stored)?;
             found.insert(id, known);
         }
     }
@@ -233,19 +234,23 @@ pub fn is_created_by(
     Ok(diesel::select(diesel::dsl::exists(created)).get_result(connection)?)
 }
 
-/// Whether `processor` may set something up for `controller`: it created it or has an agreement with it.
+/// Whether `processor` may set something up for `controller`: it created it, has an agreement with it, or the operator created
+/// it. Who knows the id of the last kind has it from the operator or from the controller.
 pub fn serves(
     connection: &mut AnyConnection,
     processor: &OrganisationId,
+    operator: &OrganisationId,
     controller: &OrganisationId,
 ) -> Result<bool, StoreError> {
     let agreed = agreement::table
         .filter(agreement::controller_id.eq(controller.as_str()))
         .filter(agreement::processor_id.eq(processor.as_str()))
         .select(agreement::controller_id);
+    let creators = [processor.as_str(), operator.as_str()];
     let served = organisation::table
         .filter(organisation::id.eq(controller.as_str()))
-        .filter(organisation::created_by.eq(processor.as_str()).or(organisation::id.eq_any(agreed)));
+        .filter(organisation::roles.like(format!("%\"{}\"%", OrganisationRole::Controller)))
+        .filter(organisation::created_by.eq_any(creators).or(organisation::id.eq_any(agreed)));
     Ok(diesel::select(diesel::dsl::exists(served)).get_result(connection)?)
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use diesel::prelude::*;
 use serde_json::Value;
 
+use super::among::among;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::Door;
@@ -95,7 +96,7 @@ pub fn in_force(
         Wanted::Controllers(controllers) => {
             // Past a few hundred names one scan of the processor's own agreements is cheaper than as many look-ups.
             if controllers.len() <= 500 {
-                query = query.filter(agreement::controller_id.eq_any(controllers.iter().map(OrganisationId::as_str)));
+                query = query.filter(among(connection, agreement::controller_id, controllers)?);
             }
         }
     }

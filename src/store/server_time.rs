@@ -2,13 +2,11 @@
 
 use time::OffsetDateTime;
 
-use super::{AnyConnection, Store};
+use super::{AnyConnection, Store, StoreError};
 
 impl Store {
     /// What time it is for the database server: UTC, to the microsecond. `None` for the embedded database.
-    pub fn server_time<E: From<diesel::result::Error>>(
-        connection: &mut AnyConnection,
-    ) -> Result<Option<OffsetDateTime>, E> {
+    pub fn server_time(connection: &mut AnyConnection) -> Result<Option<OffsetDateTime>, StoreError> {
         match connection {
             AnyConnection::Sqlite(_) => Ok(None),
             #[cfg(feature = "postgres")]

@@ -6,6 +6,7 @@ use diesel::dsl::case_when;
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::organisations::CHUNK;
@@ -133,18 +134,10 @@ impl TryFrom<EndpointRow> for Endpoint {
 
 /// Every endpoint of `organisations` and what it wants, oldest first.
 pub fn of_organisations(connection: &mut AnyConnection, organisations: &[String]) -> Result<Vec<Endpoint>, StoreError> {
-    let mut found = Vec::new();
-    for organisations in organisations.chunks(CHUNK) {
-        let rows: Vec<EndpointRow> = webhook::table
-            .filter(webhook::organisation_id.eq_any(organisations))
-            .order(webhook::id)
-            .select(EndpointRow::as_select())
-            .load(connection)?;
-        for row in rows {
-            found.push(row.try_into()?);
-        }
-    }
-    Ok(found)
+    let wanted = among(connection, webhook::organisation_id, organisations)?;
+    let rows: Vec<EndpointRow> =
+        webhook::table.filter(wanted).order(webhook::id).select(EndpointRow::as_select()).load(connection)?;
+    rows.into_iter().map(Endpoint::try_from).collect()
 }
 
 /// The endpoint `id`, if it is one of `tenant` or was registered by it.

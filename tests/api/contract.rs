@@ -34,8 +34,9 @@ fn path_with(operation: &Operation, id: &str) -> String {
 fn unknown_id(operation: &Operation) -> String {
     let parameters = operation.value["parameters"].as_array().unwrap();
     let schemas = parameters.iter().map(|parameter| SPEC.resolve(parameter)).filter(|p| p["in"] == "path");
-    let kinds = schemas.map(|parameter| SPEC.resolve(&parameter["schema"])["pattern"].as_str().unwrap());
-    kinds.map(|pattern| format!("{}_01m809zzzzzzzzzzzzzzzzzzzz", &pattern[1..4])).collect()
+    let mut kinds = schemas.map(|parameter| SPEC.resolve(&parameter["schema"])["pattern"].as_str().unwrap());
+    // The pattern of an id begins with its prefix: `^org_`.
+    kinds.next().map_or_else(String::new, |pattern| format!("{}_01m809zzzzzzzzzzzzzzzzzzzz", &pattern[1..4]))
 }
 
 /// Sends the body that the file gives as an example, if the operation takes one.

@@ -5,8 +5,22 @@
 #[macro_use]
 mod harness;
 
+mod acknowledgement;
+mod agreements;
 mod contract;
+mod duties;
+mod filing;
+mod five_agreements;
+mod idempotency;
+mod import;
+mod ledger;
 mod lint;
+mod organisations;
+mod reports;
+mod sending;
+mod silence;
 mod system;
 mod telling;
+mod tenancy;
 mod tokens;
+mod webhooks;

@@ -119,3 +119,39 @@ both! {
         app.anonymous().get("/healthz").await.expect(200);
     }
 }
+
+/// A database that is away answers 503, and comes back by itself.
+#[cfg(feature = "postgres")]
+mod an_unreachable_database {
+    use diesel::{Connection as _, PgConnection, RunQueryDsl as _};
+
+    use crate::harness::app::{self, Backend, TestApp};
+    use crate::harness::postgres::cluster;
+
+    fn execute(statement: &str) {
+        let mut connection = PgConnection::establish(&cluster().unwrap().url("postgres")).unwrap();
+        diesel::sql_query(statement).execute(&mut connection).unwrap();
+    }
+
+    async fn body(app: TestApp) {
+        let name = app.database_url().rsplit_once('/').unwrap().1.to_owned();
+        let client = app.as_org("org_01m809ffhneymvgnhytpke0jv4", "notices:read");
+        client.get("/v1/notices").await.expect(200);
+        execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS false"));
+        execute(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
+        for path in ["/readyz", "/v1/notices"] {
+            let answer = client.get(path).await.expect(503);
+            assert_eq!((answer.problem(), answer.header("retry-after")), ("unavailable", "2"));
+        }
+        app.anonymous().get("/healthz").await.expect(200);
+        execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true"));
+        for path in ["/readyz", "/v1/notices"] {
+            client.get(path).await.expect(200);
+        }
+    }
+
+    #[tokio::test]
+    async fn postgres() {
+        app::run(Backend::Postgres, &[], body).await;
+    }
+}

@@ -96,9 +96,9 @@ impl Cluster {
     fn try_start(binaries: &Path) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
         let mut shell = unprivileged("sh")
-            .args(["-c", include_str!("cluster.sh"), "sh"])
+            .args(["-c", include_str!("../../src/bench/cluster.sh"), "sh"])
             .arg(binaries)
-            .arg(port.to_string())
+            .args([port.to_string().as_str(), "fast"])
             .current_dir("/")
             // Ctrl-C reaches the tests only; the keeper then sees its input end and cleans up.
             .process_group(0)

@@ -151,7 +151,7 @@ CREATE TABLE delivery (
     webhook_id TEXT NOT NULL REFERENCES webhook (id),
     organisation_id TEXT NOT NULL,
     lane INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('open', 'delivered', 'gone')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'delivered', 'gone', 'closed')),
     next_at BIGINT NOT NULL,
     deadline_at BIGINT NOT NULL,
     attempts INTEGER NOT NULL,

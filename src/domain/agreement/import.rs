@@ -59,7 +59,8 @@ pub fn check_header(columns: &[&str]) -> Result<(), Faults> {
             faults.add(format!("/{required}"), "required", format!("The column `{required}` is required."));
         }
     }
-    if !columns.contains(&"terms") && !(columns.contains(&"notify_within") && columns.contains(&"triggers")) {
+    let single = columns.contains(&"notify_within") && columns.contains(&"triggers");
+    if !single && !columns.contains(&"terms") {
         faults.add(
             "/terms",
             "required",

@@ -96,7 +96,8 @@ impl CommonContent {
         let measures = member(object, "measures", rules, faults, Measures::parse);
         let times = Times { detected_at, aware_at, occurred: &occurred, measures: &measures, now };
         times.check(awareness_reason == Some(None), faults);
-        let placeholder = OffsetDateTime::UNIX_EPOCH;
+        // Agreements are looked up by the day of awareness; where that cannot be read, today's are the likely ones.
+        let placeholder = now.unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let mut content = Self {
             kind: kind?,
             stage: stage?,
@@ -121,9 +122,14 @@ impl CommonContent {
 }
 
 impl Figures {
+    /// The same with the word to one controller alone, which only its own part can hold.
+    pub(in crate::domain) fn with_note(object: &mut Object<'_>, stage: Stage, faults: &mut Faults) -> Self {
+        let note = object.optional("note", faults, |place, faults| place.text(LONG_TEXT, faults));
+        Self { note: note.flatten(), ..Self::members(object, stage, faults) }
+    }
+
     /// Reads the members that differ between controllers; leaves the others in `object`.
     pub(in crate::domain) fn members(object: &mut Object<'_>, stage: Stage, faults: &mut Faults) -> Self {
-        let note = object.optional("note", faults, |place, faults| place.text(LONG_TEXT, faults));
         Self {
             data_categories: member(object, "data_categories", stage, faults, |place, faults| {
                 place.filled_set(faults, |item, faults| item.code(DataCategory::CODES, faults))
@@ -135,7 +141,7 @@ impl Figures {
                 item.code(SubjectCategory::CODES, faults)
             }),
             records: tally(object, "records", stage, faults, Place::word),
-            note: note.flatten(),
+            note: None,
         }
     }
 }
@@ -260,7 +266,7 @@ impl ShareContent {
         let mut object = place.object(faults)?;
         let common = CommonContent::members(&mut object, None, faults);
         let stage = common.as_ref().map_or(Stage::Initial, |common| common.stage);
-        let figures = Figures::members(&mut object, stage, faults);
+        let figures = Figures::with_note(&mut object, stage, faults);
         object.close(faults);
         Some(Self { common: Arc::new(common?), figures })
     }

@@ -57,7 +57,7 @@ pub(crate) async fn run<F: Future<Output = ()>>(
     settings: &[(&str, &str)],
     body: impl FnOnce(TestApp) -> F,
 ) {
-    let Some(app) = TestApp::start_with(backend, settings).await else {
+    let Some(app) = TestApp::start(backend, settings).await else {
         return eprintln!("skipped: no PostgreSQL server here");
     };
     Box::pin(body(app.clone())).await;
@@ -65,13 +65,10 @@ pub(crate) async fn run<F: Future<Output = ()>>(
 }
 
 impl TestApp {
-    /// A fresh service on a fresh database; nothing where there is no server for it.
-    pub(crate) async fn start(backend: Backend) -> Option<Self> {
-        Self::start_with(backend, &[]).await
-    }
-
-    /// The same with `ART33_*` settings. `WORKERS=on` lets the background workers run.
-    pub(crate) async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Option<Self> {
+    /// A fresh service with these `ART33_*` settings on a fresh database; nothing where there is no server for it.
+    ///
+    /// `WORKERS=on` lets the background workers run.
+    pub(crate) async fn start(backend: Backend, settings: &[(&str, &str)]) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         #[cfg(feature = "postgres")]
         let database = match backend {
@@ -191,11 +188,6 @@ impl TestApp {
     /// The address of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.0.address)
-    }
-
-    /// Where the service listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.0.address
     }
 
     /// The database under the service.

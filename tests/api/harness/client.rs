@@ -65,7 +65,7 @@ impl Client {
             Speaker::Token(token) => Some(token.clone()),
             Speaker::Organisation { organisation, scopes } => Some(self.app.token(organisation, scopes)),
         };
-        let builder = token.into_iter().fold(builder, |builder, token| builder.bearer_auth(token));
+        let builder = token.into_iter().fold(builder, reqwest::RequestBuilder::bearer_auth);
         Request { method: method.to_owned(), path: path.to_owned(), builder, json: None }
     }
 }

@@ -9,7 +9,8 @@ pub(crate) mod world;
 
 #[cfg(feature = "postgres")]
 #[path = "../../support/postgres.rs"]
-mod postgres;
+#[expect(dead_code, reason = "no test of this program restarts the server")]
+pub(crate) mod postgres;
 
 /// Makes one test per database out of one body: `name::sqlite`, and with feature `postgres` also `name::postgres`.
 ///

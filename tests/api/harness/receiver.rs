@@ -96,6 +96,11 @@ impl Receiver {
         }
     }
 
+    /// What has arrived of this type until now and was not taken yet; all else is passed over.
+    pub(crate) async fn taken_of(&self, event: &str) -> Vec<Delivery> {
+        self.taken().await.into_iter().filter(|delivery| delivery.json["type"] == event).collect()
+    }
+
     /// What has arrived until now and was not taken yet.
     pub(crate) async fn taken(&self) -> Vec<Delivery> {
         let mut incoming = self.incoming.lock().await;

@@ -5,6 +5,8 @@ use art33::outbound::Outbound;
 use art33::service::{Service, operator_id};
 use art33::worker::{delivery, duties};
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::app::TestApp;
 use super::client::Client;
@@ -78,6 +80,30 @@ impl World {
         self.app.as_org(&self.controllers[index].id, CONTROLLER)
     }
 
+    /// The newest notice to a controller, as its list shows it.
+    pub(crate) async fn notice(&self, index: usize) -> Value {
+        self.controller_client(index).get("/v1/notices").await.expect(200).json["items"][0].clone()
+    }
+
+    /// The only delivery of the newest notice to a controller, with its attempts.
+    pub(crate) async fn delivery(&self, index: usize) -> Value {
+        let path = format!("/v1/notices/{}/deliveries", text(&self.notice(index).await["id"]));
+        let deliveries = self.processor().get(&path).await.expect(200).json;
+        assert_eq!(deliveries["items"].as_array().map(Vec::len), Some(1), "{deliveries}");
+        deliveries["items"][0].clone()
+    }
+
+    /// The duty of one kind towards or of a controller in an incident.
+    pub(crate) async fn duty(&self, incident: &Value, obligation: &str, index: usize) -> Value {
+        let path = format!("/v1/duties?incident={}&limit=500", text(&incident["id"]));
+        let duties = self.processor().get(&path).await.expect(200).json;
+        let duties = duties["items"].as_array().unwrap();
+        let wanted = |duty: &&Value| {
+            duty["obligation"] == obligation && duty["controller"] == self.controllers[index].id.as_str()
+        };
+        duties.iter().find(wanted).unwrap_or_else(|| panic!("no {obligation} in {duties:?}")).clone()
+    }
+
     async fn controller(&self, index: usize) -> Controller {
         let staff = self.processor();
         let body = json!({"name": format!("Beispielwerk {index} AG"), "roles": ["controller"], "country": "DE"});
@@ -103,6 +129,39 @@ impl World {
     }
 }
 
+/// A member that is a text.
+#[track_caller]
+pub(crate) fn text(member: &Value) -> String {
+    member.as_str().unwrap_or_else(|| panic!("{member} is no text")).to_owned()
+}
+
+/// A time as the contract writes it.
+pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap()
+}
+
+/// A time out of an answer.
+#[track_caller]
+pub(crate) fn instant(member: &Value) -> OffsetDateTime {
+    OffsetDateTime::parse(&text(member), &Rfc3339).unwrap()
+}
+
+/// Changes a document as RFC 7396 says: objects are merged, null removes, all else replaces.
+pub(crate) fn merge(document: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else { return *document = patch.clone() };
+    if !document.is_object() {
+        *document = json!({});
+    }
+    let members = document.as_object_mut().unwrap();
+    for (name, change) in changes {
+        if change.is_null() {
+            members.remove(name);
+        } else {
+            merge(members.entry(name.clone()).or_insert(Value::Null), change);
+        }
+    }
+}
+
 /// The body of an agreement with 24 hours from awareness, told by one webhook.
 pub(crate) fn agreement(controller: &str, reference: &str, webhook: &str) -> Value {
     json!({
@@ -119,18 +178,18 @@ pub(crate) fn agreement(controller: &str, reference: &str, webhook: &str) -> Val
 }
 
 /// The body of a filing about something noticed half an hour before `now`.
-pub(crate) fn filing(now: time::OffsetDateTime, affected: &Value) -> Value {
-    let text = |at: time::OffsetDateTime| at.format(&time::format_description::well_known::Rfc3339).unwrap();
+pub(crate) fn filing(now: OffsetDateTime, affected: &Value) -> Value {
+    let seen = rfc3339(now - Duration::minutes(30));
     json!({
         "kind": "personal_data_breach", "stage": "complete", "title": "Open share link on report archive",
-        "detected_at": text(now - time::Duration::minutes(30)), "aware_at": text(now - time::Duration::minutes(30)),
+        "detected_at": seen, "aware_at": seen,
         "nature": {"types": ["confidentiality"], "cause": "misconfiguration", "description": "A link was public."},
         "data_categories": ["identity", "contact"], "special_categories": [], "professional_secrecy": false,
         "subjects": {"categories": ["apprentices"], "count": {"exact": 37}},
         "records": {"categories": ["weekly_reports"], "count": {"about": 800}},
         "contact": {"role": "dpo", "name": "Data protection office", "email": "dpo@lernsysteme.example"},
         "consequences": {"types": ["loss_of_control"], "description": "Reports may have been read by strangers."},
-        "measures": {"taken": [{"description": "The link was revoked.", "at": text(now)}], "proposed": []},
+        "measures": {"taken": [{"description": "The link was revoked.", "at": rfc3339(now)}], "proposed": []},
         "affected": affected,
     })
 }

@@ -1,0 +1,104 @@
+//! The databases that are measured, and how each writes the rows of filings without the service.
+
+use std::path::{Path, PathBuf};
+
+use super::figures::Pace;
+use super::filed::Filed;
+#[cfg(feature = "postgres")]
+use super::pgbench::{self, Cluster};
+use super::{BenchError, Bounds, Options, bare};
+use crate::store::connection::Target;
+use crate::store::{self, AnyConnection};
+
+/// One database.
+pub(super) enum Database {
+    /// A file, and the copy that the baseline writes to.
+    Sqlite { url: String, copy: PathBuf },
+    /// An empty database on a server.
+    #[cfg(feature = "postgres")]
+    Postgres {
+        url: String,
+        /// Ends the throw-away server when dropped.
+        _cluster: Option<Cluster>,
+    },
+}
+
+impl Database {
+    /// All databases there are to measure; `notes` says which cannot be had.
+    pub(super) fn all(options: &Options, place: &Path, notes: &mut Vec<String>) -> Result<Vec<Self>, BenchError> {
+        let url = format!("sqlite://{}", place.join("art33.db").display());
+        let mut all = vec![Self::Sqlite { url, copy: place.join("bare.db") }];
+        #[cfg(feature = "postgres")]
+        match (&options.postgres_url, pgbench::binaries()) {
+            (Some(url), _) => all.push(Self::postgres(url.clone(), None)?),
+            (None, Some(binaries)) => {
+                let cluster = Cluster::start(&binaries)?;
+                all.push(Self::postgres(cluster.url(), Some(cluster))?);
+            }
+            (None, None) => notes.push("No PostgreSQL server is installed.".to_owned()),
+        }
+        #[cfg(not(feature = "postgres"))]
+        {
+            let _ = options;
+            notes.push("Built without PostgreSQL.".to_owned());
+        }
+        Ok(all)
+    }
+
+    #[cfg(feature = "postgres")]
+    fn postgres(url: String, cluster: Option<Cluster>) -> Result<Self, BenchError> {
+        store::migrate(&url)?;
+        Ok(Self::Postgres { url, _cluster: cluster })
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SQLite",
+            #[cfg(feature = "postgres")]
+            Self::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
+    pub(super) fn baseline(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "a bare loop, 32 filings in one commit",
+            #[cfg(feature = "postgres")]
+            Self::Postgres { .. } => "pgbench with 32 clients",
+        }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        match self {
+            Self::Sqlite { url, .. } => url,
+            #[cfg(feature = "postgres")]
+            Self::Postgres { url, .. } => url,
+        }
+    }
+
+    pub(super) fn open(&self) -> Result<AnyConnection, BenchError> {
+        Ok(Target::from_url(self.url())?.open()?)
+    }
+
+    /// Keeps what is there now for the baseline. On PostgreSQL it writes to the same database, after the service.
+    pub(super) fn keep_copy(&self) -> Result<(), BenchError> {
+        match self {
+            Self::Sqlite { url, copy } => Ok(store::backup(url, copy)?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres { .. } => Ok(()),
+        }
+    }
+
+    /// Writes copies of the filing without the service.
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "PostgreSQL needs the place"))]
+    pub(super) fn write_bare(&self, place: &Path, filed: &Filed, bounds: Bounds) -> Result<Pace, BenchError> {
+        match self {
+            Self::Sqlite { copy, .. } => match Target::from_url(&format!("sqlite://{}", copy.display()))?.open()? {
+                AnyConnection::Sqlite(mut connection) => bare::write(&mut connection, filed, bounds),
+                #[cfg(feature = "postgres")]
+                AnyConnection::Postgres(_) => Err(BenchError::Unusable("a file is no server".to_owned())),
+            },
+            #[cfg(feature = "postgres")]
+            Self::Postgres { url, .. } => pgbench::write(url, place, filed, bounds),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `art33 bench`: figures of this machine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CliError, print, say};
+use crate::bench::{self, Options};
+
+/// What to measure, and how to show it.
+#[derive(Debug, Args)]
+pub(super) struct BenchArguments {
+    /// Smaller loads: to see that it works, not for figures.
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Where the databases lie; the directory for temporary files unless given.
+    #[arg(long, value_name = "DIRECTORY")]
+    directory: Option<PathBuf>,
+    /// An empty PostgreSQL database; without it a throw-away server is started where one is installed.
+    #[arg(long, value_name = "URL", env = "ART33_BENCH_POSTGRES_URL")]
+    postgres_url: Option<String>,
+}
+
+/// Measures, and prints the figures.
+pub(super) fn measure(wanted: BenchArguments) -> Result<(), CliError> {
+    let BenchArguments { quick, json, directory, postgres_url } = wanted;
+    let directory = directory.unwrap_or_else(std::env::temp_dir);
+    let report = bench::run(&Options { quick, directory, postgres_url }, &say)?;
+    if json { print(&(report.json() + "\n")) } else { print(&report.table()) }
+}
