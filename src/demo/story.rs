@@ -173,7 +173,7 @@ impl Story {
                         "half" => "50 % of the time has passed",
                         "three_quarters" => "75 % of the time has passed",
                         "nine_tenths" => "90 % of the time has passed",
-                        _ => "all of the time has passed",
+                        _ => "the alarm time is reached",
                     };
                     let mood = if kind == "duty.overdue" { Mood::Bad } else { Mood::Warning };
                     let due = self.screen.moment(&duty["legal_due_at"])?;
