@@ -69,33 +69,15 @@ struct ProductRow<'a> {
     product: &'a str,
 }
 
-impl batch::Row for AgreementRow {
-    const TABLE: &'static str = "agreement";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "processor_id",
-        "controller_id",
-        "version",
-        "reference",
-        "products",
-        "valid_from",
-        "valid_until",
-        "terms",
-        "created_at",
-        "changed_at",
-    ];
-}
-
-impl batch::Row for VersionRow {
-    const TABLE: &'static str = "agreement_version";
-    const COLUMNS: &'static [&'static str] =
-        &["agreement_id", "version", "reference", "products", "valid_from", "valid_until", "terms", "created_at"];
-}
-
-impl batch::Row for ProductRow<'_> {
-    const TABLE: &'static str = "agreement_product";
-    const COLUMNS: &'static [&'static str] = &["agreement_id", "product"];
-}
+batch::columns!(
+    AgreementRow, "agreement",
+    id processor_id controller_id version reference products valid_from valid_until terms created_at changed_at
+);
+batch::columns!(
+    VersionRow, "agreement_version",
+    agreement_id version reference products valid_from valid_until terms created_at
+);
+batch::columns!(ProductRow<'_>, "agreement_product", agreement_id product);
 
 impl VersionRow {
     fn new(

@@ -9,8 +9,12 @@ use serde::Serialize;
 
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::few::{Cell, InsertFew};
 
 type Backend = <AnyConnection as diesel::Connection>::Backend;
+
+/// Up to so many rows go in with plain parameters, which costs a quarter for one row and a statement for each number of rows.
+const FEW: usize = 8;
 
 /// A statement with one JSON parameter. Unlike `sql_query` it is prepared once per connection.
 struct WithJson {
@@ -41,7 +45,25 @@ pub(crate) trait Row: Serialize {
     const TABLE: &'static str;
     /// The columns.
     const COLUMNS: &'static [&'static str];
+
+    /// What stands in them, in the same order.
+    fn cells(&self) -> Vec<Cell<'_>>;
 }
+
+/// Says that the named members of a struct are the columns of one table.
+macro_rules! columns {
+    ($name:ty, $table:literal, $($column:ident)+) => {
+        impl $crate::store::batch::Row for $name {
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static [&'static str] = &[$($crate::store::batch::column(stringify!($column))),+];
+
+            fn cells(&self) -> Vec<$crate::store::few::Cell<'_>> {
+                vec![$($crate::store::few::Cell::from(&self.$column)),+]
+            }
+        }
+    };
+}
+pub(crate) use columns;
 
 /// Declares a struct whose members are the columns of one table, for inserting.
 macro_rules! row {
@@ -52,10 +74,7 @@ macro_rules! row {
             $(pub(crate) $column: $kind,)+
         }
 
-        impl $crate::store::batch::Row for $name<'_> {
-            const TABLE: &'static str = $table;
-            const COLUMNS: &'static [&'static str] = &[$($crate::store::batch::column(stringify!($column))),+];
-        }
+        $crate::store::batch::columns!($name<'_>, $table, $($column)+);
     };
 }
 pub(crate) use row;
@@ -72,6 +91,10 @@ pub(crate) const fn column(member: &'static str) -> &'static str {
 pub(crate) fn insert<R: Row>(connection: &mut AnyConnection, rows: &[R]) -> Result<usize, StoreError> {
     if rows.is_empty() {
         return Ok(0);
+    }
+    if rows.len() <= FEW {
+        let rows = rows.iter().map(Row::cells).collect();
+        return Ok(InsertFew { table: R::TABLE, columns: R::COLUMNS, rows }.execute(connection)?);
     }
     let list = R::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
     let from = source(connection, R::TABLE, R::COLUMNS);

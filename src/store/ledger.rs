@@ -69,11 +69,12 @@ batch::row! {
     }
 }
 
-#[derive(Serialize)]
-struct HeadRow<'a> {
-    stream: &'a str,
-    sequence: i64,
-    hash: String,
+batch::row! {
+    HeadRow in "ledger_stream" {
+        stream: &'a str,
+        sequence: i64,
+        hash: String,
+    }
 }
 
 /// Appends `entries` in order, each to the end of its stream.
@@ -84,26 +85,23 @@ pub fn append(connection: &mut AnyConnection, entries: &[NewEntry]) -> Result<()
     let mut streams: Vec<&str> = entries.iter().map(|entry| entry.stream.as_str()).collect();
     streams.sort_unstable();
     streams.dedup();
-    let heads = heads(connection, &streams)?;
-    write(connection, entries, heads)
-}
-
-/// Writes the first entry of a stream that is new, so that its end need not be looked up; fails if the stream is there.
-pub fn begin(connection: &mut AnyConnection, entry: &NewEntry) -> Result<(), StoreError> {
-    write(connection, std::slice::from_ref(entry), HashMap::new())
-}
-
-fn write<'e>(
-    connection: &mut AnyConnection,
-    entries: &'e [NewEntry],
-    mut heads: HashMap<&'e str, (i64, String)>,
-) -> Result<(), StoreError> {
+    let mut heads = heads(connection, &streams)?;
     let rows: Vec<_> = entries.iter().map(|entry| chained(entry, &mut heads)).collect();
     batch::insert(connection, &rows)?;
     let heads: Vec<_> =
         heads.into_iter().map(|(stream, (sequence, hash))| HeadRow { stream, sequence, hash }).collect();
     batch::upsert(connection, "ledger_stream", &["stream"], &["sequence", "hash"], &heads)?;
     telemetry::ledger_entries_added(entries.len() as u64);
+    Ok(())
+}
+
+/// Writes the first entry of a stream that is new, so that its end need not be looked up; fails if the stream is there.
+pub fn begin(connection: &mut AnyConnection, entry: &NewEntry) -> Result<(), StoreError> {
+    let row = chained(entry, &mut HashMap::new());
+    let head = HeadRow { stream: row.stream, sequence: row.sequence, hash: row.hash.clone() };
+    batch::insert(connection, &[row])?;
+    batch::insert(connection, &[head])?;
+    telemetry::ledger_entries_added(1);
     Ok(())
 }
 

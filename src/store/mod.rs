@@ -10,6 +10,7 @@ pub(crate) mod connection;
 pub mod deliveries;
 pub mod duties;
 mod error;
+pub(crate) mod few;
 mod group;
 pub mod idempotency;
 pub mod incidents;
