@@ -26,7 +26,7 @@ const LONGEST_TOKEN_LIFE: time::Duration = time::Duration::days(366);
 /// How long the outcome of an attempt may take to be recorded before another process may take the delivery over.
 const RECORDING: Duration = Duration::from_secs(10);
 /// However long attempts may take by configuration, a lost one is made again within a day.
-const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_LEASE: Duration = Duration::from_hours(24);
 /// The largest key set of an issuer, in bytes.
 const KEY_SET_LIMIT: usize = 256 * 1024;
 
