@@ -130,9 +130,15 @@ impl Service {
 }
 
 impl Telling<'_> {
-    /// Those who are told: the debtor always, the recipient once it is too late or done. A warning to the debtor is no news for others.
+    /// Those who are told: the debtor always, the recipient once it is too late by law or contract, or done.
+    ///
+    /// A warning to the debtor is no news for others, nor is a target that the debtor has set itself.
     fn concerned(&self) -> impl Iterator<Item = &str> {
-        let recipient = (self.event != EventType::DutyDueSoon).then_some(self.duty.recipient.as_str());
+        let is_news = match self.event {
+            EventType::DutyOverdue => self.duty.state.due().is_some_and(|due| due.legal_due_at.is_some()),
+            event => event != EventType::DutyDueSoon,
+        };
+        let recipient = is_news.then_some(self.duty.recipient.as_str());
         std::iter::once(self.duty.debtor.as_str()).chain(recipient.filter(|recipient| recipient.starts_with("org_")))
     }
 }
