@@ -39,7 +39,7 @@ pub async fn track(
     let status = response.status().as_u16();
     telemetry::http_request(&method, route.as_deref(), status, begun.elapsed());
     span.in_scope(|| {
-        tracing::debug!(http.route = route.as_deref().unwrap_or("unmatched"), http.status = status, "answered")
+        tracing::debug!(http.route = route.as_deref().unwrap_or("unmatched"), http.status = status, "answered");
     });
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);

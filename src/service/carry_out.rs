@@ -25,7 +25,7 @@ use crate::telemetry;
 const FIRST_PAGE: i64 = 50;
 
 #[derive(Serialize)]
-struct Filed<'a> {
+struct Answered<'a> {
     id: &'a IncidentId,
     version: i32,
     kind: &'a str,
@@ -267,7 +267,7 @@ fn answer(
 ) -> Result<Answer, ServiceError> {
     let page = PageRequest { limit: FIRST_PAGE, after: None };
     all_duties.sort_by(|a, b| (a.urgency(), &a.id).cmp(&(b.urgency(), &b.id)));
-    let filed = Filed {
+    let filed = Answered {
         id: incident,
         version: 1,
         kind: plan.filing.common.kind.as_str(),

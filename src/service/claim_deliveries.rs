@@ -74,7 +74,10 @@ impl Service {
         let rendered = self.store.write(move |connection| service.claim(connection, lane, limit, now)).await?;
         Ok(rendered
             .into_iter()
-            .filter_map(|rendered| sound(rendered.claimed.id.clone(), self.signed(rendered, now)))
+            .filter_map(|rendered| {
+                let id = rendered.claimed.id.clone();
+                sound(&id, self.signed(rendered, now))
+            })
             .collect())
     }
 
@@ -92,7 +95,10 @@ impl Service {
         let facts = read_facts(connection, &claimed)?;
         let mut rendered = Vec::with_capacity(claimed.len());
         for claimed in claimed {
-            rendered.extend(sound(claimed.id.clone(), self.render(claimed, &facts, now)));
+            rendered.extend({
+                let id = claimed.id.clone();
+                sound(&id, self.render(claimed, &facts, now))
+            });
         }
         let hashes: Vec<String> = rendered.iter().map(|rendered| sha256_hex(&rendered.body)).collect();
         let attempts = rendered.iter().zip(&hashes).map(|(rendered, hash)| NewAttemptRow {
@@ -204,8 +210,8 @@ impl Service {
 }
 
 /// A delivery that cannot be made ready must not hold up the others: it is logged, and looked at again when its lease ends.
-fn sound<T>(delivery: String, made: Result<T, ServiceError>) -> Option<T> {
-    made.inspect_err(|error| tracing::error!(%error, delivery.id = %delivery, "a delivery cannot be made ready")).ok()
+fn sound<T>(delivery: &str, made: Result<T, ServiceError>) -> Option<T> {
+    made.inspect_err(|error| tracing::error!(%error, delivery.id = delivery, "a delivery cannot be made ready")).ok()
 }
 
 fn recipient(target: &Target) -> Value {

@@ -133,8 +133,11 @@ impl Service {
 /// The date of `instant` where the agreements apply (Europe/Berlin), ISO 8601. In UTC the first hours of a year would miss it.
 fn legal_day(instant: OffsetDateTime) -> String {
     let zone = tzdb::time_zone::europe::BERLIN;
-    let offset = zone.find_local_time_type(instant.unix_timestamp()).map_or(0, |kind| kind.ut_offset());
-    (instant + Duration::seconds(i64::from(offset))).date().to_string()
+    let offset = match zone.find_local_time_type(instant.unix_timestamp()) {
+        Ok(kind) => Duration::seconds(i64::from(kind.ut_offset())),
+        Err(_) => Duration::ZERO,
+    };
+    (instant + offset).date().to_string()
 }
 
 fn wanted(affected: &Affected) -> Wanted {

@@ -77,7 +77,7 @@ impl Service {
     pub async fn show_notice(&self, actor: &Actor, id: NoticeId) -> Result<Notice, ServiceError> {
         let (tenant, wanted) = (actor.organisation.clone(), id.clone());
         let find = move |connection: &mut AnyConnection| {
-            Ok::<_, ServiceError>(notices::find(connection, &tenant, &wanted)?.ok_or(ServiceError::NotFound)?)
+            notices::find(connection, &tenant, &wanted)?.ok_or(ServiceError::NotFound)
         };
         let notice = self.store.read(find.clone()).await?;
         let accessed = |notice: &Notice| {

@@ -281,8 +281,7 @@ pub fn of_notice(
     if let Some(after) = &page.after {
         query = query.filter(delivery::id.gt(after.clone()));
     }
-    type Columns = (String, String, String, String, i64);
-    let rows: Vec<Columns> = query
+    let rows: Vec<(String, String, String, String, i64)> = query
         .order(delivery::id)
         .limit(page.limit + 1)
         .select((delivery::id, delivery::webhook_id, delivery::type_, delivery::state, delivery::next_at))

@@ -41,14 +41,17 @@ impl StoreError {
     pub fn is_unavailable(&self) -> bool {
         use diesel::result::{DatabaseErrorKind as Kind, Error};
         match self {
-            Self::Unavailable(_) | Self::Query(Error::BrokenTransactionManager) => true,
-            Self::Query(Error::DatabaseError(
-                Kind::ClosedConnection
-                | Kind::UnableToSendCommand
-                | Kind::SerializationFailure
-                | Kind::ReadOnlyTransaction,
-                _,
-            )) => true,
+            Self::Unavailable(_)
+            | Self::Query(
+                Error::BrokenTransactionManager
+                | Error::DatabaseError(
+                    Kind::ClosedConnection
+                    | Kind::UnableToSendCommand
+                    | Kind::SerializationFailure
+                    | Kind::ReadOnlyTransaction,
+                    _,
+                ),
+            ) => true,
             Self::Query(Error::DatabaseError(_, information)) => {
                 let message = information.message();
                 [

@@ -1,4 +1,5 @@
 //! Inserting few rows with plain parameters: for them the database need not take a JSON document apart.
+#![expect(clippy::ref_option_ref, reason = "a member of a row is borrowed as it is")]
 
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};

@@ -99,7 +99,7 @@ fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>) {
         let committed =
             if panicked { Err(diesel::result::Error::BrokenTransactionManager) } else { commit(&mut connection) };
         for answer in answers {
-            answer(committed.as_ref().map(|()| ()));
+            answer(committed.as_ref().copied());
         }
         if panicked && let Ok(fresh) = target.open() {
             connection = fresh;

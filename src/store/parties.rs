@@ -100,8 +100,7 @@ pub fn in_force(
             }
         }
     }
-    type Columns = (String, i32, String, String, String);
-    let rows: Vec<Columns> = query
+    let rows: Vec<(String, i32, String, String, String)> = query
         .order((agreement::controller_id, agreement::id))
         .select((agreement::id, agreement::version, agreement::controller_id, agreement::reference, agreement::terms))
         .load(connection)?;
@@ -114,16 +113,15 @@ fn read(
     known: &mut HashMap<String, Arc<Terms>>,
 ) -> Result<InForce, StoreError> {
     let door = Door { table: "agreement", id: &id };
-    let terms = match known.get(&terms) {
-        Some(shared) => Arc::clone(shared),
-        None => {
-            let value: Value = door.json("terms", &terms)?;
-            let mut faults = Faults::default();
-            let parsed = Terms::parse(&Place::root(&value), &mut faults);
-            let parsed = Arc::new(faults.finish(parsed).map_err(|_| door.corrupt("terms"))?);
-            known.insert(terms, Arc::clone(&parsed));
-            parsed
-        }
+    let terms = if let Some(shared) = known.get(&terms) {
+        Arc::clone(shared)
+    } else {
+        let value: Value = door.json("terms", &terms)?;
+        let mut faults = Faults::default();
+        let parsed = Terms::parse(&Place::root(&value), &mut faults);
+        let parsed = Arc::new(faults.finish(parsed).map_err(|_| door.corrupt("terms"))?);
+        known.insert(terms, Arc::clone(&parsed));
+        parsed
     };
     Ok(InForce {
         version,

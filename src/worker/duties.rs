@@ -23,7 +23,7 @@ pub async fn run(service: Service, stop: CancellationToken) {
         tokio::pin!(nudged);
         nudged.as_mut().enable();
         match wait(&service).await {
-            Ok(None) => continue,
+            Ok(None) => {}
             Ok(Some(wait)) => tokio::select! {
                 () = stop.cancelled() => {}
                 () = nudged => {}
