@@ -9,7 +9,7 @@ mod postgres;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use art33::store::{Store, StoreError};
+use art33::store::Store;
 use diesel::sql_types::BigInt;
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
 
