@@ -72,7 +72,6 @@ pub fn claim(
     now: OffsetDateTime,
     lease_end: OffsetDateTime,
 ) -> Result<Vec<Claimed>, StoreError> {
-    #[cfg_attr(not(feature = "postgres"), expect(clippy::infallible_destructuring_match, reason = "two databases"))]
     let skip = match connection {
         AnyConnection::Sqlite(_) => "",
         #[cfg(feature = "postgres")]
