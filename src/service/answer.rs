@@ -20,6 +20,9 @@ pub struct Answer {
     /// Whether this answer was given before.
     #[serde(skip)]
     pub replayed: bool,
+    /// Whether the change put anything into the outbox that is due now.
+    #[serde(skip)]
+    pub has_deliveries: bool,
 }
 
 /// The key that makes a request safe to repeat, and the digest of the request it came with.
@@ -41,7 +44,13 @@ impl Idempotency {
 impl Answer {
     /// An answer with `value` as its body.
     pub fn of(value: &impl Serialize) -> Result<Self, ServiceError> {
-        Ok(Self { body: serde_json::to_string(value)?, location: None, version: None, replayed: false })
+        Ok(Self {
+            body: serde_json::to_string(value)?,
+            location: None,
+            version: None,
+            replayed: false,
+            has_deliveries: false,
+        })
     }
 
     /// The same with the path of what was created.

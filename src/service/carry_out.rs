@@ -68,10 +68,10 @@ impl Service {
         store_incident(connection, actor, plan, &incident, now)?;
         store_notices(connection, actor, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
-        self.enqueue(connection, &actor.organisation, &prepared, now)?;
+        let has_deliveries = self.enqueue(connection, &actor.organisation, &prepared, now)?;
         ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
-        answer(plan, &incident, all_duties, now)
+        Ok(Answer { has_deliveries, ..answer(plan, &incident, all_duties, now)? })
     }
 
     fn contract_duty(
@@ -143,14 +143,14 @@ impl Service {
         })
     }
 
-    /// Puts each notice into the outbox of every endpoint that its controller wants it at.
+    /// Puts each notice into the outbox of every endpoint that its controller wants it at; answers whether there is any.
     fn enqueue(
         &self,
         connection: &mut AnyConnection,
         processor: &OrganisationId,
         prepared: &[Prepared<'_>],
         now: OffsetDateTime,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<bool, ServiceError> {
         let controllers: Vec<String> = prepared.iter().map(|one| one.told.agreement.controller.to_string()).collect();
         let endpoints = webhooks::of_organisations(connection, &controllers)?;
         let mut by_owner: std::collections::HashMap<&str, Vec<&webhooks::Endpoint>> = std::collections::HashMap::new();
@@ -165,7 +165,8 @@ impl Service {
                 rows.push(self.message_to(endpoint, EventType::NoticeInitial, notice, one.deadline, now));
             }
         }
-        Ok(outbox::enqueue(connection, &rows, now)?)
+        outbox::enqueue(connection, &rows, now)?;
+        Ok(!rows.is_empty())
     }
 }
 

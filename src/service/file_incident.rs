@@ -73,7 +73,10 @@ impl Service {
                 service.carry_out_once(connection, &shared.0, shared.1.as_ref(), prepared, now)
             };
             if let Some(answer) = self.store.prepare_and_write(prepare, work).await? {
-                self.nudge.notify_waiters();
+                // A nudge costs the one writer a look; alarms of new duties are hours away and need none.
+                if answer.has_deliveries {
+                    self.nudge.notify_waiters();
+                }
                 return Ok(answer);
             }
         }
