@@ -84,6 +84,12 @@ pub enum AppError {
     /// The report template cannot be used.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A file of the law cannot be read.
+    #[error(transparent)]
+    LawFile(#[from] crate::config::LawFileError),
+    /// The files of the law make no sense.
+    #[error(transparent)]
+    Law(#[from] crate::domain::law::InvalidLaw),
     /// Metrics cannot be kept.
     #[error(transparent)]
     Metrics(#[from] MetricsError),

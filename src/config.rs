@@ -3,6 +3,7 @@
 
 mod effective;
 mod issuers;
+mod law;
 mod read;
 mod settings;
 mod sources;
@@ -18,6 +19,7 @@ use tracing_subscriber::filter::Targets;
 use url::Url;
 
 pub use issuers::{Algorithm, Issuer, IssuerKeys};
+pub use law::{Law, LawDocuments, LawFileError, document, law_documents};
 pub use settings::{Kind, SETTINGS, Setting, markdown_table};
 pub use sources::{Fault, Sources};
 pub use values::{DatabaseUrl, Secret};
@@ -43,6 +45,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// How reports look.
     pub report: Report,
+    /// Files that replace the built-in law.
+    pub law: Law,
     /// What is logged, and how.
     pub telemetry: Telemetry,
     effective: String,

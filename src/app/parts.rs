@@ -11,6 +11,7 @@ use super::AppError;
 use crate::clock::Clock;
 use crate::config::{self, Config, IssuerKeys, Ports};
 use crate::crypto::{MasterKey, SigningKey};
+use crate::domain::law::{Law, LawFiles};
 use crate::entropy::Entropy;
 use crate::http::Limits;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
@@ -44,8 +45,16 @@ pub(super) fn service(
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
-    let (lease, nudge) = (lease(&config.outbound), Arc::default());
-    Ok(Service { store, clock, entropy, signing_key, master_key, public_url, check_url, lease, nudge })
+    let (lease, nudge, law) = (lease(&config.outbound), Arc::default(), Arc::new(law(config)?));
+    Ok(Service { store, clock, entropy, signing_key, master_key, law, public_url, check_url, lease, nudge })
+}
+
+/// The law, from the configured files or those built in; a file that makes no sense stops the start.
+pub(crate) fn law(config: &Config) -> Result<Law, AppError> {
+    let documents = config::law_documents(config)?;
+    let files =
+        LawFiles { obligations: documents.obligations, regions: documents.regions, authorities: documents.authorities };
+    Ok(Law::parse(&files)?)
 }
 
 /// The longest an attempt may take and its record wait; a delivery whose process died is sent again so much later.

@@ -14,8 +14,8 @@ use url::Url;
 use super::settings::by_key;
 use super::sources::{Merged, Origin};
 use super::{
-    Config, ConfigError, Database, DatabaseUrl, Delivery, Identity, LogFormat, MasterKey, Outbound, Ports, RateLimit,
-    Report, Secret, Server, Sources, Telemetry, effective, issuers, url_of, values,
+    Config, ConfigError, Database, DatabaseUrl, Delivery, Identity, Law, LogFormat, MasterKey, Outbound, Ports,
+    RateLimit, Report, Secret, Server, Sources, Telemetry, effective, issuers, url_of, values,
 };
 
 pub(super) fn config(sources: &Sources) -> Result<Config, ConfigError> {
@@ -38,6 +38,7 @@ fn sections(reader: &mut Reader) -> Option<Config> {
     let outbound = outbound(reader);
     let delivery = reader.parse("delivery.concurrency").map(|concurrency| Delivery { concurrency });
     let report = report(reader);
+    let law = law(reader);
     let telemetry = telemetry(reader);
     let mut config = Config {
         data_dir: data_dir?,
@@ -49,6 +50,7 @@ fn sections(reader: &mut Reader) -> Option<Config> {
         outbound: outbound?,
         delivery: delivery?,
         report: report?,
+        law,
         telemetry: telemetry?,
         effective: String::new(),
     };
@@ -200,6 +202,14 @@ fn report(reader: &mut Reader) -> Option<Report> {
     let template = reader.file("report.template");
     let zone = reader.read("report.zone", |text| tzdb::tz_by_name(text).map(|_| text.to_owned()));
     Some(Report { template, zone: zone? })
+}
+
+fn law(reader: &mut Reader) -> Law {
+    Law {
+        obligations: reader.file("law.obligations"),
+        regions: reader.file("law.regions"),
+        authorities: reader.file("law.authorities"),
+    }
 }
 
 fn telemetry(reader: &mut Reader) -> Option<Telemetry> {

@@ -87,6 +87,9 @@ pub const SETTINGS: &[Setting] = &[
     row(Number, "delivery.concurrency", "ART33_DELIVERY_CONCURRENCY", "512", POSITIVE, "Attempts under way at the same time."),
     derived(row(Text, "report.template", "ART33_REPORT_TEMPLATE", "", "a Typst file", "Template that replaces the built-in report."), "built in"),
     row(Text, "report.zone", "ART33_REPORT_ZONE", "Europe/Berlin", "an IANA time zone such as Europe/Berlin", "Time zone in which reports show times."),
+    derived(row(Text, "law.obligations", "ART33_LAW_OBLIGATIONS", "", "a TOML file", "Catalogue of obligations that replaces the built-in one."), "built in"),
+    derived(row(Text, "law.regions", "ART33_LAW_REGIONS", "", "a TOML file", "Zones and holidays per region that replace the built-in ones."), "built in"),
+    derived(row(Text, "law.authorities", "ART33_LAW_AUTHORITIES", "", "a TOML file", "Supervisory authorities that replace the built-in ones."), "built in"),
     row(Text, "telemetry.log", "ART33_LOG", "info", "a level or target list such as info,art33=debug", "What is logged."),
     row(Text, "telemetry.log_format", "ART33_LOG_FORMAT", "auto", "auto, human or json", "How it is logged; `auto` is human on a terminal, JSON otherwise."),
 ];

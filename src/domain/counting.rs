@@ -12,6 +12,12 @@ pub enum CountingRule {
     EuHours,
 }
 
+impl serde::Serialize for CountingRule {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl CountingRule {
     /// Every rule with its name.
     pub const CODES: &'static [(&'static str, Self)] =

@@ -119,6 +119,10 @@ kinds! {
     Delivery DeliveryId "dlv" "a delivery";
     Receipt ReceiptId "rcp" "a receipt";
     Webhook WebhookId "whk" "a webhook endpoint";
+    Instruction InstructionId "ins" "an instruction";
+    Decision DecisionId "dec" "a decision";
+    AuthorityFiling FilingId "fil" "a filing with an authority";
+    Source SourceId "src" "a sub-processor whose notices are received";
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 pub mod actor;
 pub mod agreement;
+pub mod authority;
+pub mod calendar;
+pub mod catalogue;
 pub mod content;
 pub mod count;
 pub mod counting;
@@ -14,7 +17,9 @@ pub mod fault;
 pub mod filing;
 pub mod id;
 pub mod incident;
+pub mod law;
 pub mod ledger;
+pub mod milestone;
 pub mod obligation;
 pub mod organisation;
 pub mod page;

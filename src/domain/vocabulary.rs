@@ -39,6 +39,7 @@ macro_rules! code_list {
         }
     };
 }
+pub(crate) use code_list;
 
 code_list! {
     /// What kind of event an incident is; an agreement names the kinds that trigger its duty to notify.
@@ -55,6 +56,10 @@ code_list! {
         SubprocessorBreach "subprocessor_breach",
         AuthorityInspection "authority_inspection",
         SeizureOrInsolvency "seizure_or_insolvency",
+        ContactChange "contact_change",
+        UnlawfulInstruction "unlawful_instruction",
+        SubprocessorChange "subprocessor_change",
+        CertificateLoss "certificate_loss",
     }
 }
 

@@ -110,7 +110,8 @@ mod tests {
         (
             "kind",
             "personal_data_breach suspected_breach disruption violation_of_law violation_of_contract \
-             violation_of_instruction subprocessor_breach irregularity authority_inspection seizure_or_insolvency",
+             violation_of_instruction subprocessor_breach irregularity authority_inspection seizure_or_insolvency \
+             contact_change unlawful_instruction subprocessor_change certificate_loss",
         ),
         ("stage", "initial complete"),
         ("breach_type", "confidentiality integrity availability"),

@@ -40,6 +40,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::crypto::{MasterKey, SigningKey};
 use crate::domain::id::Id;
+use crate::domain::law::Law;
 use crate::entropy::Entropy;
 use crate::store::Store;
 
@@ -73,6 +74,8 @@ pub struct Service {
     pub signing_key: SigningKey,
     /// Seals secrets at rest.
     pub master_key: MasterKey,
+    /// Obligations, holidays and authorities.
+    pub law: Arc<Law>,
     /// Where this service is reached from outside; links in webhooks begin with it.
     pub public_url: Url,
     /// Judges addresses of endpoints when they are registered.

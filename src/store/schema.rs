@@ -13,6 +13,10 @@ diesel::table! {
         version -> Integer,
         created_at -> BigInt,
         changed_at -> BigInt,
+        sector -> Text,
+        regimes -> Text,
+        main_establishment -> Nullable<Text>,
+        release_policy -> Nullable<Text>,
     }
 }
 
@@ -93,6 +97,10 @@ diesel::table! {
         filed_at -> BigInt,
         affected_count -> Integer,
         content -> Text,
+        drill -> Bool,
+        withdrawn_at -> Nullable<BigInt>,
+        no_duty_reason -> Nullable<Text>,
+        origin -> Nullable<Text>,
     }
 }
 
@@ -113,6 +121,9 @@ diesel::table! {
         created_at -> BigInt,
         delivered_at -> Nullable<BigInt>,
         acknowledged_at -> Nullable<BigInt>,
+        incident_version -> Integer,
+        complete -> Bool,
+        drill -> Bool,
     }
 }
 
@@ -221,6 +232,159 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    obligation_row (id) {
+        id -> Text,
+        code -> Text,
+        content -> Text,
+    }
+}
+
+diesel::table! {
+    incident_version (incident_id, version) {
+        incident_id -> Text,
+        version -> Integer,
+        kind -> Text,
+        stage -> Text,
+        reason -> Nullable<Text>,
+        filing -> Text,
+        changes -> Text,
+        content_sha256 -> Text,
+        filed_at -> BigInt,
+        filed_by -> Text,
+        release_state -> Text,
+        release_due_at -> Nullable<BigInt>,
+        released_at -> Nullable<BigInt>,
+        released_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    duty_clock (duty_id, version) {
+        duty_id -> Text,
+        version -> Integer,
+        start_at -> BigInt,
+        alarm_at -> BigInt,
+        legal_due_at -> Nullable<BigInt>,
+        replaced_at -> BigInt,
+        replaced_by -> Text,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    reported_milestone (incident_id, controller_id, milestone) {
+        incident_id -> Text,
+        controller_id -> Text,
+        milestone -> Text,
+        at -> BigInt,
+        by_name -> Text,
+        reason -> Nullable<Text>,
+        recorded_at -> BigInt,
+        recorded_by -> Text,
+    }
+}
+
+diesel::table! {
+    instruction (id) {
+        id -> Text,
+        incident_id -> Text,
+        processor_id -> Text,
+        controller_id -> Text,
+        kind -> Text,
+        scope -> Text,
+        form -> Text,
+        given_by -> Text,
+        given_at -> BigInt,
+        replaces -> Nullable<Text>,
+        state -> Text,
+        confirmed_by -> Nullable<Text>,
+        confirmed_form -> Nullable<Text>,
+        confirmed_at -> Nullable<BigInt>,
+        objected_by -> Nullable<Text>,
+        objection_reason -> Nullable<Text>,
+        objected_at -> Nullable<BigInt>,
+        recorded_by -> Text,
+        recorded_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    decision (id) {
+        id -> Text,
+        incident_id -> Text,
+        processor_id -> Text,
+        controller_id -> Text,
+        notify_authority -> Bool,
+        notify_persons -> Text,
+        reason -> Text,
+        by_name -> Text,
+        recorded_by -> Text,
+        recorded_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    authority_filing (id) {
+        id -> Text,
+        incident_id -> Text,
+        processor_id -> Text,
+        controller_id -> Text,
+        duty_id -> Text,
+        obligation -> Text,
+        authority -> Nullable<Text>,
+        stage -> Text,
+        filed_at -> BigInt,
+        by_name -> Text,
+        reference -> Nullable<Text>,
+        late -> Nullable<Bool>,
+        delay_reason -> Nullable<Text>,
+        instruction_id -> Nullable<Text>,
+        answered_at -> Nullable<BigInt>,
+        answer_reference -> Nullable<Text>,
+        answer -> Nullable<Text>,
+        recorded_by -> Text,
+        recorded_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    authority_choice (incident_id, controller_id) {
+        incident_id -> Text,
+        controller_id -> Text,
+        authority -> Text,
+        reason -> Text,
+        by_name -> Text,
+        recorded_by -> Text,
+        recorded_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    source (id) {
+        id -> Text,
+        processor_id -> Text,
+        name -> Text,
+        public_key -> Nullable<Text>,
+        secret_sealed -> Nullable<Text>,
+        product -> Nullable<Text>,
+        agreed_within -> Nullable<Text>,
+        version -> Integer,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    received_notice (source_id, message_id) {
+        source_id -> Text,
+        message_id -> Text,
+        received_at -> BigInt,
+        body -> Text,
+        incident_id -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(agreement_product -> agreement (agreement_id));
 diesel::allow_tables_to_appear_in_same_query!(
     organisation,
@@ -236,5 +400,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     attempt,
     receipt,
     ledger,
-    ledger_stream
+    ledger_stream,
+    obligation_row,
+    incident_version,
+    duty_clock,
+    reported_milestone,
+    instruction,
+    decision,
+    authority_filing,
+    authority_choice,
+    source,
+    received_notice
 );

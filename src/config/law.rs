@@ -1,0 +1,65 @@
+//! The files of the law: those built in, or those that configuration names instead. Judges no content.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Config;
+
+const OBLIGATIONS: &str = include_str!("../../law/obligations.toml");
+const REGIONS: &str = include_str!("../../law/regions.toml");
+const AUTHORITIES: &str = include_str!("../../law/authorities.toml");
+
+/// Where the files of the law are; those not named are built in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Law {
+    /// Who owes what.
+    pub obligations: Option<PathBuf>,
+    /// Zones and holidays per region.
+    pub regions: Option<PathBuf>,
+    /// Supervisory authorities.
+    pub authorities: Option<PathBuf>,
+}
+
+/// The files of the law as documents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LawDocuments {
+    /// `obligations.toml`.
+    pub obligations: Value,
+    /// `regions.toml`.
+    pub regions: Value,
+    /// `authorities.toml`.
+    pub authorities: Value,
+}
+
+/// A file of the law that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {problem}")]
+pub struct LawFileError {
+    file: String,
+    problem: String,
+}
+
+/// Reads the files of the law.
+///
+/// # Errors
+/// When one cannot be read or is no TOML; the message says where.
+pub fn law_documents(config: &Config) -> Result<LawDocuments, LawFileError> {
+    Ok(LawDocuments {
+        obligations: document(config.law.obligations.as_deref(), "obligations.toml", OBLIGATIONS)?,
+        regions: document(config.law.regions.as_deref(), "regions.toml", REGIONS)?,
+        authorities: document(config.law.authorities.as_deref(), "authorities.toml", AUTHORITIES)?,
+    })
+}
+
+/// The TOML file at `path` as a document, or the one built in.
+pub fn document(path: Option<&Path>, name: &str, built_in: &str) -> Result<Value, LawFileError> {
+    let file = path.map_or_else(|| name.to_owned(), |path| path.display().to_string());
+    let fault = |problem: String| LawFileError { file: file.clone(), problem };
+    let text = match path {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?,
+        None => built_in.to_owned(),
+    };
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| fault(error.to_string()))?;
+    serde_json::to_value(table).map_err(|error| fault(error.to_string()))
+}
