@@ -27,6 +27,9 @@ pub struct Unknown {
     /// The reason, in the filer's words.
     #[serde(rename = "unknown")]
     pub reason: String,
+    /// Who sees to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// When it will be known; UTC.
     #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub expected_by: Option<OffsetDateTime>,
@@ -273,9 +276,13 @@ impl ShareContent {
         Ok([&self.common.json, comma, own].concat())
     }
 
-    /// Whether special categories (Art. 9 GDPR) or professional secrets are concerned, as far as known.
+    /// Whether special categories (Art. 9 GDPR) are concerned, as far as known.
+    pub fn has_special_categories(&self) -> bool {
+        self.figures.special_categories.known().is_some_and(|categories| !categories.is_empty())
+    }
+
+    /// Whether special categories or professional secrets are concerned, as far as known.
     pub fn is_special(&self) -> bool {
-        let special = self.figures.special_categories.known().is_some_and(|categories| !categories.is_empty());
-        special || self.common.professional_secrecy
+        self.has_special_categories() || self.common.professional_secrecy
     }
 }

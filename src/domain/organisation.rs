@@ -15,7 +15,7 @@ use super::{
     vocabulary::OrganisationRole,
 };
 
-pub use places::is_country;
+pub use places::{is_country, is_in_eu};
 
 /// An organisation to be created, or the new state of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,6 +56,17 @@ pub struct Organisation {
     /// When it was changed last, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub changed_at: OffsetDateTime,
+}
+
+/// Where an organisation sits, and what binds it by its own word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seat {
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// ISO 3166-2.
+    pub region: Option<String>,
+    /// Regimes.
+    pub regimes: BTreeSet<String>,
 }
 
 /// A contact point, Art. 33(3)(b) GDPR; has an e-mail address or a telephone number or both.

@@ -1,6 +1,7 @@
 //! What a fresh database needs before anybody can ask for anything: the operator's own organisation.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::OrganisationId;
 use crate::domain::organisation::NewOrganisation;
-use crate::store::{AnyConnection, ledger, organisations};
+use crate::store::{AnyConnection, ledger, obligations, organisations};
 
 /// The operator's organisation, the same in every database: a UUID version 7 of the year 1970.
 pub fn operator_id() -> OrganisationId {
@@ -42,6 +43,14 @@ impl Service {
             Ok::<_, ServiceError>(id)
         };
         self.store.write(work).await
+    }
+}
+
+impl Service {
+    /// Keeps the words of today's law, so that duties can name the rows that they are born from.
+    pub async fn keep_law(&self) -> Result<(), ServiceError> {
+        let rows = Arc::clone(&self.rows);
+        self.store.write(move |connection| Ok(obligations::keep(connection, &rows)?)).await
     }
 }
 

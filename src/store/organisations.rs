@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::row::{Door, micros, text};
 use super::schema::{agreement, organisation};
 use crate::domain::id::OrganisationId;
-use crate::domain::organisation::{NewOrganisation, Organisation};
+use crate::domain::organisation::{NewOrganisation, Organisation, Seat};
 use crate::domain::page::PageRequest;
 use crate::domain::vocabulary::OrganisationRole;
 
@@ -54,6 +54,25 @@ struct OrganisationRow {
     version: i32,
     created_at: i64,
     changed_at: i64,
+}
+
+/// Where an organisation sits, as it is read with others in one statement.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = organisation)]
+pub(crate) struct SeatRow {
+    id: String,
+    country: String,
+    region: Option<String>,
+    regimes: String,
+}
+
+impl TryFrom<SeatRow> for Seat {
+    type Error = StoreError;
+
+    fn try_from(row: SeatRow) -> Result<Self, StoreError> {
+        let door = Door { table: "organisation", id: &row.id };
+        Ok(Self { regimes: door.json("regimes", &row.regimes)?, country: row.country, region: row.region })
+    }
 }
 
 impl TryFrom<OrganisationRow> for Organisation {
