@@ -170,6 +170,10 @@ pub struct Figures {
     /// The records; their categories are free codes in lower snake case.
     #[serde(skip_serializing_if = "Tally::is_absent")]
     pub records: Tally<String>,
+    /// The countries whose persons are affected, ISO 3166-1 alpha-2; they decide which authorities are concerned, Art. 4(22)
+    /// GDPR. None where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub countries: Option<BTreeSet<String>>,
     /// A word to the controller; that of the whole incident goes to all who get no own one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -240,7 +244,7 @@ impl CommonContent {
 impl Figures {
     /// What one controller sees where it gave `self` for its own and `total` holds for the whole incident.
     ///
-    /// Categories are those of the incident unless it has its own. A number is never the total, unless `alone`; where the
+    /// Categories and countries are those of the incident unless it has its own. A number is never the total, unless `alone`; where the
     /// total is unknown, its reason stands for the part as well; otherwise `unstated` decides.
     pub(super) fn within(&self, total: &Self, alone: bool, unstated: impl Fn(&Count) -> Option<Count>) -> Self {
         let count = |own: &Option<Count>, whole: &Option<Count>| match (own, whole) {
@@ -260,6 +264,7 @@ impl Figures {
                 categories: self.records.categories.or(&total.records.categories).clone(),
                 count: count(&self.records.count, &total.records.count),
             },
+            countries: self.countries.as_ref().or(total.countries.as_ref()).cloned(),
             note: self.note.clone(),
         }
     }

@@ -9,7 +9,7 @@ use super::record::{Deed, digest};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::OrganisationId;
-use crate::domain::organisation::NewOrganisation;
+use crate::domain::organisation::{NewOrganisation, Sector};
 use crate::store::{AnyConnection, ledger, obligations, organisations};
 
 /// The operator's organisation, the same in every database: a UUID version 7 of the year 1970.
@@ -33,6 +33,10 @@ impl Service {
                 country: "ZZ".to_owned(),
                 region: None,
                 contacts: Vec::new(),
+                sector: Sector::Private,
+                regimes: BTreeSet::new(),
+                main_establishment: None,
+                release_policy: None,
             };
             if organisations::insert(connection, &id, &new, &id, now)? {
                 let actor = Actor::service(id.clone());

@@ -11,7 +11,7 @@ use super::{
 use crate::domain::{
     count::Count,
     fault::Faults,
-    organisation::Contact,
+    organisation::{self, Contact},
     parse::{Object, Place},
     vocabulary::{
         Cause, ConsequenceType, DataCategory, IncidentKind, NatureType, SpecialCategory, Stage, SubjectCategory,
@@ -142,6 +142,9 @@ impl Figures {
                 item.code(SubjectCategory::CODES, faults)
             }),
             records: tally(object, "records", stage, faults, Place::word),
+            countries: object
+                .optional("countries", faults, |place, faults| place.filled_set(faults, organisation::country))
+                .flatten(),
             note: None,
         }
     }
