@@ -15,7 +15,7 @@ use super::{
     vocabulary::OrganisationRole,
 };
 
-pub use places::is_country;
+pub use places::{is_country, is_region_of};
 
 /// An organisation to be created, or the new state of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
