@@ -3,6 +3,7 @@
 mod agreements;
 mod api;
 mod auth;
+mod deadline;
 mod duties;
 mod extract;
 mod import;

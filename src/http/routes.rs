@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
-use super::{agreements, duties, import, incidents, notices, organisations, system, webhooks};
+use super::{agreements, deadline, duties, import, incidents, notices, organisations, system, webhooks};
 
 /// One operation of the interface.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,7 @@ routes! {
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
     GET "/v1/duties" => duties::board;
+    GET "/v1/deadline" => deadline::show;
     GET "/v1/audit" => duties::audit;
     POST "/v1/organisations" => organisations::create;
     GET "/v1/organisations" => organisations::list;

@@ -7,7 +7,7 @@ use crate::domain::{
     fault::Faults,
     organisation::{email, is_country},
     parse::{Object, Place},
-    span::{IsoDuration, Span},
+    span::{InvalidSpan, IsoDuration, Span},
     vocabulary::{Channel, ContentMember, CountedFrom, FilingGate, Form, IncidentKind},
 };
 
@@ -32,11 +32,22 @@ fn clause(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
     place.text(200, faults)
 }
 
+/// A limit of an agreement: days, hours and minutes, or without undue delay. Half a month would be no internal target.
+fn limit(place: &Place<'_>, faults: &mut Faults) -> Option<Span> {
+    let fault = match place.text(500, faults)?.parse() {
+        Ok(Span::Months(_)) | Err(InvalidSpan::Unit | InvalidSpan::Months) => InvalidSpan::Form,
+        Ok(span) => return Some(span),
+        Err(fault) => fault,
+    };
+    faults.add(&place.pointer, "invalid", format!("{fault}."));
+    None
+}
+
 impl Terms {
     /// Reads terms as the contract describes them.
     pub fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let notify_within: Option<Span> = object.required("notify_within", faults, Place::parsed);
+        let notify_within = object.required("notify_within", faults, limit);
         let counted_from =
             object.optional("counted_from", faults, |place, faults| place.code(CountedFrom::CODES, faults));
         let triggers = object.required("triggers", faults, triggers);
@@ -162,7 +173,7 @@ impl Addressee {
 impl SpecialRule {
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let notify_within = object.required("notify_within", faults, Place::parsed);
+        let notify_within = object.required("notify_within", faults, limit);
         let required_content = object.optional("required_content", faults, content);
         let internal_target = object.optional("internal_target", faults, Place::parsed);
         let clause = object.optional("clause", faults, clause);
@@ -181,7 +192,7 @@ impl TriggerRule {
     fn parse(place: &Place<'_>, general: Option<&BTreeSet<ContentMember>>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let triggers = object.required("triggers", faults, triggers);
-        let notify_within = object.required("notify_within", faults, Place::parsed);
+        let notify_within = object.required("notify_within", faults, limit);
         let required_content = object.optional("required_content", faults, content);
         let clause = object.optional("clause", faults, clause);
         object.close(faults);
