@@ -52,7 +52,7 @@ impl Catalogue {
 
     /// The rows that are law on `day`.
     pub fn in_force(&self, day: Date) -> impl Iterator<Item = &Arc<Obligation>> {
-        self.rows.iter().filter(move |row| row.is_in_force(day))
+        self.rows.iter().filter(move |row| row.is_law_on(day))
     }
 }
 

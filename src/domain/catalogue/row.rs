@@ -230,7 +230,7 @@ impl Obligation {
     }
 
     /// Whether it is in force by law on `day`.
-    pub fn is_in_force(&self, day: Date) -> bool {
+    pub fn is_law_on(&self, day: Date) -> bool {
         self.status == Status::Law && self.valid_from <= day && self.valid_to.is_none_or(|last| day <= last)
     }
 }
