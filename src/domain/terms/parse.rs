@@ -48,6 +48,8 @@ impl Terms {
     pub fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let notify_within = object.required("notify_within", faults, limit);
+        let complete_within = object.optional("complete_within", faults, limit);
+        let objection = object.optional("subprocessor_objection", faults, days);
         let counted_from =
             object.optional("counted_from", faults, |place, faults| place.code(CountedFrom::CODES, faults));
         let triggers = object.required("triggers", faults, triggers);
@@ -59,6 +61,7 @@ impl Terms {
             place.list(faults, |item, faults| TriggerRule::parse(item, required_content.as_ref(), faults))
         });
         let gate = object.optional("filing_on_behalf", faults, |place, faults| place.code(FilingGate::CODES, faults));
+        let instructors = object.optional("authorised_instructors", faults, instructors);
         let data_location = object.optional("data_location", faults, DataLocation::parse);
         let language = object.optional("language", faults, language);
         let target = object.optional("internal_target", faults, Place::parsed);
@@ -67,9 +70,9 @@ impl Terms {
         let notify_within = notify_within?;
         let terms = Self {
             internal_target: target?.or_else(|| default_target(&notify_within))?,
-            complete_within: None,
-            subprocessor_objection: None,
             notify_within,
+            complete_within: complete_within?,
+            subprocessor_objection: objection?,
             counted_from: counted_from?.unwrap_or(CountedFrom::Awareness),
             triggers: triggers?,
             required_content: required_content?,
@@ -78,6 +81,7 @@ impl Terms {
             special_categories: special_categories?,
             per_trigger: per_trigger?.unwrap_or_default(),
             filing_on_behalf: gate?.unwrap_or(FilingGate::InstructionRequired),
+            authorised_instructors: instructors?.unwrap_or_default(),
             data_location: data_location?,
             language: language?.unwrap_or_else(|| "de".to_owned()),
             clause: clause?,
@@ -85,9 +89,18 @@ impl Terms {
         terms.fits_together(&place.pointer, faults).then_some(terms)
     }
 
-    /// Notes targets that come after a limit, and rules for triggers that are none or have two rules.
+    /// Notes limits that contradict each other, and rules for triggers that are none or have two rules.
     fn fits_together(&self, pointer: &str, faults: &mut Faults) -> bool {
         let before = faults.as_slice().len();
+        let complete = self.complete_within.as_ref().and_then(Span::length);
+        if complete.is_some_and(|complete| self.notify_within.length().is_some_and(|notice| complete < notice)) {
+            let detail = "The complete content cannot be owed before the notice itself.";
+            faults.add(format!("{pointer}/complete_within"), "before_notice", detail);
+        }
+        if self.subprocessor_objection.is_some() && !self.is_triggered_by(IncidentKind::SubprocessorChange) {
+            let detail = "Nobody can object to what need not be told: `subprocessor_change` is not among the triggers.";
+            faults.add(format!("{pointer}/subprocessor_objection"), "not_a_trigger", detail);
+        }
         let mut ruled = BTreeSet::new();
         for (index, rule) in self.per_trigger.iter().enumerate() {
             let pointer = format!("{pointer}/per_trigger/{index}/triggers");
@@ -124,6 +137,28 @@ fn default_target(limit: &Span) -> Option<IsoDuration> {
         Some(length) => Some(IsoDuration::of(length / 2)),
         None => DEFAULT_TARGET.parse().ok(),
     }
+}
+
+/// A period of whole days, which §§ 187 ff. BGB count; in hours it would be another period.
+fn days(place: &Place<'_>, faults: &mut Faults) -> Option<IsoDuration> {
+    let read: IsoDuration = place.parsed(faults)?;
+    if read.as_str().contains('T') {
+        faults.add(&place.pointer, "days", "Expected whole days, such as P14D.");
+        return None;
+    }
+    Some(read)
+}
+
+fn instructors(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<String>> {
+    let mut seen = BTreeSet::new();
+    place.list(faults, |item, faults| {
+        let name = item.text(200, faults)?;
+        if !seen.insert(name.clone()) {
+            faults.add(&item.pointer, "duplicate", "This stands in the list already.");
+            return None;
+        }
+        Some(name)
+    })
 }
 
 fn addressees(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<Addressee>> {
