@@ -126,9 +126,13 @@ impl Authorities {
             };
             return Competence { authority: Some(authority), basis };
         }
-        let regional = |row: &Authority| row.country == place.country && row.sectors.contains(&seat.sector) && row.holds(on);
+        let regional =
+            |row: &Authority| row.country == place.country && row.sectors.contains(&seat.sector) && row.holds(on);
         let basis = if place.region.is_none() && self.rows.iter().any(regional) {
-            format!("The {what} in {code} names no region, which decides on the authority there (sector {})", seat.sector)
+            format!(
+                "The {what} in {code} names no region, which decides on the authority there (sector {})",
+                seat.sector
+            )
         } else {
             format!("No supervisory authority is known for a {what} in {code}, sector {}", seat.sector)
         };
@@ -210,7 +214,11 @@ impl NewChoice {
         let authority = object.required("authority", faults, |place, faults| {
             let id = place.text(64, faults)?;
             if known.find(&id).is_none() {
-                faults.add(&place.pointer, "unknown_authority", "There is no such authority; GET /v1/authorities lists all.");
+                faults.add(
+                    &place.pointer,
+                    "unknown_authority",
+                    "There is no such authority; GET /v1/authorities lists all.",
+                );
                 return None;
             }
             Some(id)

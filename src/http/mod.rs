@@ -3,10 +3,12 @@
 mod agreements;
 mod api;
 mod auth;
+mod authorities;
 mod duties;
 mod extract;
 mod import;
 mod incidents;
+mod instructions;
 mod notices;
 mod organisations;
 mod pages;

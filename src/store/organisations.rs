@@ -256,8 +256,7 @@ pub fn seats(connection: &mut AnyConnection, ids: &[String]) -> Result<HashMap<S
     let mut seats = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(CHUNK) {
         let wanted = among(connection, organisation::id, ids)?;
-        let rows: Vec<SeatRow> =
-            organisation::table.filter(wanted).select(SeatRow::as_select()).load(connection)?;
+        let rows: Vec<SeatRow> = organisation::table.filter(wanted).select(SeatRow::as_select()).load(connection)?;
         for row in rows {
             let door = Door { table: "organisation", id: &row.id };
             let seat = Seat {

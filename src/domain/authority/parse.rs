@@ -147,11 +147,13 @@ fn overlaps(rows: &[(String, Authority)], faults: &mut Faults) {
             let before = rows.iter().take(index).map(|(_, earlier)| earlier);
             for earlier in before.filter(|earlier| same_days(earlier, row)) {
                 if let Some((place, sector)) = shared(earlier, row) {
-                    let detail = format!("{} and {} are both competent for {place}, sector {sector}.", earlier.id, row.id);
+                    let detail =
+                        format!("{} and {} are both competent for {place}, sector {sector}.", earlier.id, row.id);
                     faults.add(pointer, "overlap", detail);
                 }
                 if earlier.contact_point && row.contact_point {
-                    let detail = format!("{} and {} are both the contact point of {}.", earlier.id, row.id, row.country);
+                    let detail =
+                        format!("{} and {} are both the contact point of {}.", earlier.id, row.id, row.country);
                     faults.add(format!("{pointer}/contact_point"), "overlap", detail);
                 }
             }

@@ -146,9 +146,7 @@ fn outside_the_eea_there_is_no_one_stop_shop() {
 
 #[test]
 fn a_row_holds_on_its_days_only() {
-    let row = |id: &str, from: Option<&str>, to: Option<&str>| {
-        json!({"id": id, "name": id, "country": "DE", "regions": ["DE-BY"], "sectors": ["private"], "valid_from": from, "valid_to": to})
-    };
+    let row = |id: &str, from: Option<&str>, to: Option<&str>| json!({"id": id, "name": id, "country": "DE", "regions": ["DE-BY"], "sectors": ["private"], "valid_from": from, "valid_to": to});
     let file = json!({"version": "1", "eea": ["DE"], "authority": [
         row("de-old", None, Some("2027-12-31")), row("de-new", Some("2028-01-01"), None)]});
     let law = Authorities::parse(&file).unwrap();
@@ -158,9 +156,7 @@ fn a_row_holds_on_its_days_only() {
 
 #[test]
 fn a_file_that_makes_no_sense_is_refused_with_all_faults() {
-    let row = |id: &str, region: &str, sectors: Value| {
-        json!({"id": id, "name": id, "country": "DE", "regions": [region], "sectors": sectors})
-    };
+    let row = |id: &str, region: &str, sectors: Value| json!({"id": id, "name": id, "country": "DE", "regions": [region], "sectors": sectors});
     let file = json!({"version": "1", "eea": ["DE", "XX"], "king": 1, "basis": [{"country": "QQ", "text": "x"}], "authority": [
         row("de-a", "DE-BY", json!(["private", "public"])),
         row("de-b", "DE-BY", json!(["public"])),

@@ -5,11 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::places;
-use crate::domain::{
-    fault::Faults,
-    parse::Place,
-    vocabulary::code_list,
-};
+use crate::domain::{fault::Faults, parse::Place, vocabulary::code_list};
 
 code_list! {
     /// The sector of an organisation, as far as it decides on the competent authority.
