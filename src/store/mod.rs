@@ -4,6 +4,7 @@
 
 pub mod agreements;
 mod among;
+pub mod authorities;
 mod backup;
 pub(crate) mod batch;
 pub(crate) mod connection;
@@ -14,6 +15,7 @@ pub(crate) mod few;
 mod group;
 pub mod idempotency;
 pub mod incidents;
+pub mod instructions;
 pub mod ledger;
 pub mod notices;
 pub mod obligations;

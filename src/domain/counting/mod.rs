@@ -85,7 +85,9 @@ impl CountingRule {
             Span::Within(within) => match self {
                 Self::NaturalHours => hours::natural(from, within.length(), region),
                 Self::EuHours | Self::EuHoursCeil => hours::eu(self, from, within.length(), region),
-                Self::EuHoursMin2wdTouch => hours::with_two_working_days(Reading::Touched, from, within.length(), region),
+                Self::EuHoursMin2wdTouch => {
+                    hours::with_two_working_days(Reading::Touched, from, within.length(), region)
+                }
                 Self::EuHoursMin2wdFull => hours::with_two_working_days(Reading::Full, from, within.length(), region),
                 Self::DoraWeekendNoon => hours::to_noon(from, within.length(), region),
                 Self::EuWorkingDays => days::working(from, within.days(), region),
