@@ -27,6 +27,7 @@ pub mod origin;
 pub mod owed;
 pub mod page;
 pub mod parse;
+pub mod source;
 pub mod span;
 pub mod terms;
 pub mod vocabulary;

@@ -16,6 +16,7 @@ mod pages;
 mod problem;
 mod request_id;
 mod routes;
+mod sources;
 mod system;
 mod webhooks;
 

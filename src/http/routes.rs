@@ -70,6 +70,11 @@ routes! {
     PUT "/v1/webhooks/{id}" => webhooks::change;
     POST "/v1/webhooks/{id}/rotate" => webhooks::rotate;
     POST "/v1/webhooks/{id}/test" => webhooks::test;
+    POST "/v1/sources" => sources::create;
+    GET "/v1/sources" => sources::list;
+    GET "/v1/sources/{id}" => sources::show;
+    PUT "/v1/sources/{id}" => sources::change;
+    POST "/v1/inbound/{id}" => sources::receive;
     GET "/healthz" => system::healthz;
     GET "/readyz" => system::readyz;
     GET "/metrics" => system::metrics;

@@ -26,6 +26,7 @@ pub mod releases;
 pub(crate) mod row;
 pub(crate) mod schema;
 mod server_time;
+pub mod sources;
 pub mod webhooks;
 
 use std::time::Duration;
