@@ -81,7 +81,8 @@ pub(super) fn run(config: &Config, wanted: DeadlineArguments) -> Result<(), CliE
 
 /// Each fault in a line of its own, by the name of its option.
 fn listed(faults: &Faults) -> String {
-    let each = faults.as_slice().iter().map(|fault| format!("\n  {}: {}", fault.pointer.replace('/', "--"), fault.detail));
+    let each =
+        faults.as_slice().iter().map(|fault| format!("\n  {}: {}", fault.pointer.replace('/', "--"), fault.detail));
     format!("nothing was counted:{}", each.collect::<String>())
 }
 
@@ -111,7 +112,8 @@ fn wrapped(lead: &str, text: &str) -> String {
     for (index, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
         if index > 0 && width + 1 + length > WIDTH {
-            lines += &format!("\n{indent}");
+            lines.push('\n');
+            lines += &indent;
             width = indent.len();
         } else if index > 0 {
             lines.push(' ');

@@ -8,6 +8,7 @@ mod harness;
 mod acknowledgement;
 mod agreements;
 mod contract;
+mod deadline;
 mod duties;
 mod filing;
 mod five_agreements;

@@ -126,7 +126,9 @@ fn year(number: i32, place: &Place<'_>, faults: &mut Faults) -> Vec<(Date, Strin
     place.list(faults, |item, faults| {
         let (day, name) = holiday(number, item, faults)?;
         match days.last() {
-            Some((last, _)) if *last == day => faults.add(&item.pointer, "duplicate", format!("{day} is listed twice.")),
+            Some((last, _)) if *last == day => {
+                faults.add(&item.pointer, "duplicate", format!("{day} is listed twice."));
+            }
             Some((last, _)) if *last > day => {
                 faults.add(&item.pointer, "order", format!("{day} stands after {last}; expected them in order."));
             }
@@ -141,7 +143,11 @@ fn year(number: i32, place: &Place<'_>, faults: &mut Faults) -> Vec<(Date, Strin
 fn holiday(year: i32, place: &Place<'_>, faults: &mut Faults) -> Option<(Date, String)> {
     let text = place.text(200, faults)?;
     let Some((day, name)) = text.split_once(' ') else {
-        faults.add(&place.pointer, "form", format!("Expected month, day and name, such as \"01-01 Neujahr\", not \"{text}\"."));
+        faults.add(
+            &place.pointer,
+            "form",
+            format!("Expected month, day and name, such as \"01-01 Neujahr\", not \"{text}\"."),
+        );
         return None;
     };
     // A whole date says its year once more; it must be the one it stands under.
@@ -155,7 +161,11 @@ fn holiday(year: i32, place: &Place<'_>, faults: &mut Faults) -> Option<(Date, S
     }
     let found = date(year, day);
     if found.is_none() {
-        faults.add(&place.pointer, "date", format!("{year} has no day \"{day}\"; expected month and day, such as 12-25."));
+        faults.add(
+            &place.pointer,
+            "date",
+            format!("{year} has no day \"{day}\"; expected month and day, such as 12-25."),
+        );
     }
     Some((found?, name.trim().to_owned()))
 }

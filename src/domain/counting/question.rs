@@ -56,7 +56,8 @@ impl<'c> Question<'c> {
             instant(text).ok_or_else(|| "Expected a time with offset, such as 2026-10-24T14:20:00+02:00.".to_owned())
         });
         let region = read("region", Some(region_code(asked)), &mut faults, |code| {
-            let fault = || format!("`{code}` is no region known here; expected an ISO 3166 code such as DE, DE-BW or FR.");
+            let fault =
+                || format!("`{code}` is no region known here; expected an ISO 3166 code such as DE, DE-BW or FR.");
             calendar.existing_region(code).ok_or_else(fault)
         });
         let (Some(rule), Some(span)) = (rule, span) else { return Err(faults) };

@@ -65,7 +65,9 @@ fn the_end_of_time_is_no_crash() {
         let counted = rule.count(datetime!(9999-12-31 23:59:59 UTC), &span.parse().unwrap(), region("FI"));
         assert_eq!(counted, Err(CountingError::TooFar), "{rule}");
     }
-    for (rule, span) in [("eu_days", "P366D"), ("eu_months", "P120M"), ("bgb_days", "P1D"), ("dora_weekend_noon", "P1M")] {
+    for (rule, span) in
+        [("eu_days", "P366D"), ("eu_months", "P120M"), ("bgb_days", "P1D"), ("dora_weekend_noon", "P1M")]
+    {
         let rule = CountingRule::from_code(rule).unwrap();
         let counted = rule.count(datetime!(9999-12-31 23:59:59 UTC), &span.parse().unwrap(), region("DE"));
         assert!(counted.is_err(), "{rule}");

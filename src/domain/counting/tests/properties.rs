@@ -19,7 +19,12 @@ fn event() -> impl Strategy<Value = OffsetDateTime> {
         OffsetDateTime::from_unix_timestamp(seconds).unwrap() + Duration::microseconds(micros)
     });
     // Full hours and quarters are where rounding shows.
-    any.prop_flat_map(move |at| prop_oneof![Just(at), Just(at - Duration::seconds(at.unix_timestamp() % 900) - Duration::microseconds(at.microsecond().into()))])
+    any.prop_flat_map(move |at| {
+        prop_oneof![
+            Just(at),
+            Just(at - Duration::seconds(at.unix_timestamp() % 900) - Duration::microseconds(at.microsecond().into()))
+        ]
+    })
 }
 
 fn region_of_any() -> impl Strategy<Value = &'static Region> {
