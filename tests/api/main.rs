@@ -9,6 +9,7 @@ mod acknowledgement;
 mod agreements;
 mod authorities;
 mod contract;
+mod deadline;
 mod duties;
 mod filing;
 mod five_agreements;
