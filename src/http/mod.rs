@@ -11,6 +11,7 @@ mod import;
 mod incidents;
 mod instructions;
 mod notices;
+mod obligations;
 mod organisations;
 mod pages;
 mod problem;

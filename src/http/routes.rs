@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, deadline, duties, import, incidents, instructions, notices, organisations, system,
-    webhooks,
+    agreements, authorities, deadline, duties, import, incidents, instructions, notices, obligations, organisations,
+    system, webhooks,
 };
 
 /// One operation of the interface.
@@ -53,6 +53,7 @@ routes! {
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
     GET "/v1/duties" => duties::board;
     GET "/v1/deadline" => deadline::show;
+    GET "/v1/obligations" => obligations::list;
     GET "/v1/audit" => duties::audit;
     POST "/v1/organisations" => organisations::create;
     GET "/v1/organisations" => organisations::list;
