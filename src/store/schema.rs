@@ -319,6 +319,7 @@ diesel::table! {
         notify_persons -> Text,
         reason -> Text,
         by_name -> Text,
+        decided_at -> BigInt,
         recorded_by -> Text,
         recorded_at -> BigInt,
     }
@@ -339,10 +340,12 @@ diesel::table! {
         reference -> Nullable<Text>,
         late -> Nullable<Bool>,
         delay_reason -> Nullable<Text>,
+        supplements -> Nullable<Text>,
         instruction_id -> Nullable<Text>,
         answered_at -> Nullable<BigInt>,
         answer_reference -> Nullable<Text>,
         answer -> Nullable<Text>,
+        answered_by -> Nullable<Text>,
         recorded_by -> Text,
         recorded_at -> BigInt,
     }
