@@ -26,6 +26,7 @@ pub mod obligation;
 pub mod organisation;
 pub mod page;
 pub mod parse;
+pub mod reported;
 pub mod span;
 pub mod statement;
 pub mod terms;

@@ -3,8 +3,10 @@
 mod agreements;
 mod api;
 mod auth;
+mod decisions;
 mod duties;
 mod extract;
+mod filings;
 mod import;
 mod incidents;
 mod notices;

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
-use super::{agreements, duties, import, incidents, notices, organisations, system, webhooks};
+use super::{agreements, decisions, duties, filings, import, incidents, notices, organisations, system, webhooks};
 
 /// One operation of the interface.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,14 @@ routes! {
     GET "/v1/incidents" => incidents::list;
     GET "/v1/incidents/{id}" => incidents::show;
     GET "/v1/incidents/{id}/report" => incidents::report;
+    POST "/v1/incidents/{id}/decisions" => decisions::decide;
+    GET "/v1/incidents/{id}/decisions" => decisions::list;
+    POST "/v1/incidents/{id}/filings" => filings::record;
+    GET "/v1/incidents/{id}/filings" => filings::list;
+    POST "/v1/incidents/{id}/milestones" => decisions::report;
+    GET "/v1/incidents/{id}/milestones" => decisions::milestones;
+    GET "/v1/filings/{id}" => filings::show;
+    POST "/v1/filings/{id}/answer" => filings::answer;
     GET "/v1/notices" => notices::list;
     GET "/v1/notices/{id}" => notices::show;
     GET "/v1/notices/{id}/content" => notices::content;
@@ -39,6 +47,8 @@ routes! {
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
     GET "/v1/duties" => duties::board;
+    GET "/v1/duties/{id}" => decisions::duty;
+    POST "/v1/duties/{id}/waiver" => decisions::waive;
     GET "/v1/audit" => duties::audit;
     POST "/v1/organisations" => organisations::create;
     GET "/v1/organisations" => organisations::list;

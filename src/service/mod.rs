@@ -5,6 +5,7 @@
 mod acknowledge;
 mod agreement_checks;
 mod answer;
+mod answer_filing;
 mod bootstrap;
 mod carry_out;
 mod change_agreement;
@@ -18,18 +19,24 @@ mod create_webhook;
 mod error;
 mod file_incident;
 mod import_agreements;
+mod part;
 mod read;
 mod record;
 mod record_attempts;
+mod record_decision;
+mod record_filing;
 mod redeliver;
 mod report;
+mod report_milestone;
 mod rotate_webhook;
 mod show_agreements;
 mod show_organisations;
+mod show_outcomes;
 mod show_webhooks;
 mod tell_duties;
 mod test_webhook;
 mod verify_ledger;
+mod waive_duty;
 
 use std::sync::Arc;
 
@@ -56,7 +63,9 @@ pub use import_agreements::ImportRow;
 pub use read::{LedgerEntry, LedgerFilter};
 pub use record_attempts::Attempted;
 pub use show_agreements::AgreementFilter;
+pub use show_outcomes::DutyWithClocks;
 pub use verify_ledger::{Misfit, Verification, verify_ledger};
+pub use waive_duty::Waiver;
 
 /// Says why requests may not go to an address.
 pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;

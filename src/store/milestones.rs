@@ -8,7 +8,7 @@ use super::row::{Door, micros};
 use super::schema::reported_milestone;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::report_milestone::{NewReport, ReportedMilestone};
+use crate::domain::reported::{NewReport, ReportedMilestone};
 
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = reported_milestone)]

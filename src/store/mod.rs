@@ -4,9 +4,11 @@
 
 pub mod agreements;
 mod among;
+pub mod authority_filings;
 mod backup;
 pub(crate) mod batch;
 pub(crate) mod connection;
+pub mod decisions;
 pub mod deliveries;
 pub mod duties;
 mod error;
@@ -15,6 +17,7 @@ mod group;
 pub mod idempotency;
 pub mod incidents;
 pub mod ledger;
+pub mod milestones;
 pub mod notices;
 pub mod organisations;
 pub mod outbox;
@@ -22,6 +25,7 @@ pub mod parties;
 pub(crate) mod row;
 pub(crate) mod schema;
 mod server_time;
+pub mod standing;
 pub mod webhooks;
 
 use std::time::Duration;
