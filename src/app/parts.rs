@@ -17,7 +17,7 @@ use crate::http::Limits;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::report::PdfRenderer;
-use crate::service::{CheckUrl, Service};
+use crate::service::{CheckUrl, Service, freeze};
 use crate::store::Store;
 
 /// What tokens of the built-in issuer carry as `iss`. No address: it must not change when the service moves.
@@ -46,7 +46,8 @@ pub(super) fn service(
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
     let (lease, nudge, law) = (lease(&config.outbound), Arc::default(), Arc::new(law(config)?));
-    Ok(Service { store, clock, entropy, signing_key, master_key, law, public_url, check_url, lease, nudge })
+    let rows = freeze(&law)?;
+    Ok(Service { store, clock, entropy, signing_key, master_key, law, rows, public_url, check_url, lease, nudge })
 }
 
 /// The law, from the configured files or those built in; a file that makes no sense stops the start.

@@ -189,7 +189,12 @@ mod tests {
     const DUE: OffsetDateTime = datetime!(2026-11-25 01:00 UTC);
 
     fn due() -> Due {
-        Due { start_at: START, alarm_at: START + Duration::hours(72), legal_due_at: Some(DUE), internal_target_at: None }
+        Due {
+            start_at: START,
+            alarm_at: START + Duration::hours(72),
+            legal_due_at: Some(DUE),
+            internal_target_at: None,
+        }
     }
 
     fn filing(filed_at: OffsetDateTime, delay_reason: Option<&str>) -> NewAuthorityFiling {

@@ -107,6 +107,32 @@ impl NewDecision {
     }
 }
 
+/// What is asked of whoever finds a duty not to be required.
+const BASIS: &str = "Art. 33(5) GDPR";
+
+/// Who finds a duty not to be required, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// The person.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Waiver {
+    /// Reads the body of `POST /v1/duties/{id}/waiver`; answers all faults at once.
+    pub fn parse(body: &Value) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let read = Place::root(body).object(&mut faults).and_then(|mut object| {
+            let by = founded(&mut object, "by", BASIS, &mut faults, person);
+            let reason = founded(&mut object, "reason", BASIS, &mut faults, reason);
+            object.close(&mut faults);
+            Some(Self { by: by?, reason: reason? })
+        });
+        faults.finish(read)
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -123,8 +149,7 @@ mod tests {
 
     #[test]
     fn person_and_reason_are_required_and_the_article_is_named() {
-        for (persons, basis) in
-            [("not_required", "Art. 33(5) GDPR"), ("exempt_b", "Art. 33(5) GDPR; Art. 34(3) GDPR")]
+        for (persons, basis) in [("not_required", "Art. 33(5) GDPR"), ("exempt_b", "Art. 33(5) GDPR; Art. 34(3) GDPR")]
         {
             let body = json!({"notify_authority": false, "notify_persons": persons, "by": " "});
             let faults = NewDecision::parse(&body, NOW).unwrap_err();

@@ -77,7 +77,8 @@ impl NewReport {
 
 /// The words that can be reported: whatever starts, ends or caps one of `rows` and is no milestone of the service itself.
 pub fn words<'r>(rows: impl IntoIterator<Item = &'r Obligation>) -> BTreeSet<&'r str> {
-    let milestones = |row: &'r Obligation| [&row.start, &row.end].into_iter().chain(row.cap.as_ref().map(|cap| &cap.start));
+    let milestones =
+        |row: &'r Obligation| [&row.start, &row.end].into_iter().chain(row.cap.as_ref().map(|cap| &cap.start));
     let word = |milestone: &'r Milestone| match milestone {
         Milestone::Reported(word) => Some(word.as_str()),
         _ => None,

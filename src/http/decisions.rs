@@ -8,7 +8,8 @@ use super::auth::Caller;
 use super::extract::{JsonBody, Query, answered, created, path_id, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
-use crate::service::{ServiceError, Waiver};
+use crate::domain::decision::Waiver;
+use crate::service::ServiceError;
 
 const READ: &[Scope] = &[Scope::IncidentsRead, Scope::NoticesRead];
 const WRITE: &[Scope] = &[Scope::DecisionsWrite, Scope::IncidentsWrite];

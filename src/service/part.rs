@@ -78,6 +78,10 @@ pub(super) fn controller_meant(
     }
     match incidents::some_controllers(connection, incident)?.as_slice() {
         [only] => only.parse().map_err(|_| ServiceError::Internal("an affected controller has no id".into())),
-        _ => Err(refused("/controller", "required", "The incident affects several controllers; name the one that is meant.")),
+        _ => Err(refused(
+            "/controller",
+            "required",
+            "The incident affects several controllers; name the one that is meant.",
+        )),
     }
 }

@@ -45,7 +45,9 @@ impl Service {
                 let standing = standing_of(connection, &actor, &incident)?;
                 let wanted = if standing.is_processor { Scope::IncidentsWrite } else { Scope::DecisionsWrite };
                 if !actor.may(wanted) {
-                    return Err(ServiceError::Forbidden("The token lacks the permission of this side of the incident."));
+                    return Err(ServiceError::Forbidden(
+                        "The token lacks the permission of this side of the incident.",
+                    ));
                 }
                 let new = NewAuthorityFiling::parse(&body, now)?;
                 service.record_filing_in(connection, &actor, incident, standing, new, now)
@@ -71,7 +73,11 @@ impl Service {
         let instruction = if part.is_on_behalf() {
             Some(self.covering(connection, &part, &new, &duty)?)
         } else if new.instruction.is_some() {
-            return Err(refused("/instruction", "not_on_behalf", "Only a filing on behalf of a controller rests on an instruction."));
+            return Err(refused(
+                "/instruction",
+                "not_on_behalf",
+                "Only a filing on behalf of a controller rests on an instruction.",
+            ));
         } else {
             None
         };
@@ -191,9 +197,10 @@ fn owed(connection: &mut AnyConnection, part: &Part, obligation: &str) -> Result
     let closed = |code, detail: &str| Err(ServiceError::Conflict { code, detail: detail.to_owned() });
     match duty.state {
         DutyState::NotStarted => Err(refused("/obligation", "not_started", "The clock of this duty has not begun.")),
-        DutyState::NotRequired(..) => {
-            closed("not-required", "This was found not to be required; record the decision that it is, and then the filing.")
-        }
+        DutyState::NotRequired(..) => closed(
+            "not-required",
+            "This was found not to be required; record the decision that it is, and then the filing.",
+        ),
         DutyState::Drill(_) => closed("drill", "Nothing is filed in a drill."),
         DutyState::Lapsed(_) => closed("duty-closed", "The time for this is over."),
         DutyState::Running(_) | DutyState::Breached(_) | DutyState::Met { .. } | DutyState::Cancelled(..) => {

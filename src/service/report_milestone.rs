@@ -95,10 +95,14 @@ fn may_report_for(connection: &mut AnyConnection, part: &Part, milestone: &Miles
     controller_meant(connection, &part.incident, Some(&part.party))?;
     let duties = duties::of_party(connection, &part.standing.processor, &part.incident, &part.party)?;
     let declared = duties.iter().any(|duty| {
-        duty.obligation.end == *milestone && duty.debtor == part.party && duty.obligation.recipient == Recipient::Processor
+        duty.obligation.end == *milestone
+            && duty.debtor == part.party
+            && duty.obligation.recipient == Recipient::Processor
     });
     if declared {
         return Ok(());
     }
-    Err(ServiceError::Forbidden("Only the controller itself reports this; the processor reports what was declared to it."))
+    Err(ServiceError::Forbidden(
+        "Only the controller itself reports this; the processor reports what was declared to it.",
+    ))
 }

@@ -1,6 +1,6 @@
 //! The debtor of a duty that is owed from some risk on records that it is not required, with a named person and a reason.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::duty_facts::duty_facts;
 use super::part::Part;
@@ -8,38 +8,10 @@ use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::catalogue::Threshold;
+use crate::domain::decision::Waiver;
 use crate::domain::duty::Closing;
-use crate::domain::fault::Faults;
 use crate::domain::id::DutyId;
-use crate::domain::parse::Place;
-use crate::domain::statement::{founded, person, reason};
 use crate::store::{AnyConnection, duties, ledger};
-
-/// What is asked of whoever finds a duty not to be required.
-const BASIS: &str = "Art. 33(5) GDPR";
-
-/// Who finds a duty not to be required, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiver {
-    /// The person.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl Waiver {
-    /// Reads the body of `POST /v1/duties/{id}/waiver`; answers all faults at once.
-    pub fn parse(body: &Value) -> Result<Self, Faults> {
-        let mut faults = Faults::default();
-        let read = Place::root(body).object(&mut faults).and_then(|mut object| {
-            let by = founded(&mut object, "by", BASIS, &mut faults, person);
-            let reason = founded(&mut object, "reason", BASIS, &mut faults, reason);
-            object.close(&mut faults);
-            Some(Self { by: by?, reason: reason? })
-        });
-        faults.finish(read)
-    }
-}
 
 impl Service {
     /// Closes a duty as not required; answers it. Only the debtor may, and only where the row has a threshold of risk.

@@ -142,7 +142,8 @@ pub fn find(
     tenant: &OrganisationId,
     id: &FilingId,
 ) -> Result<Option<Kept>, StoreError> {
-    let mine = authority_filing::processor_id.eq(tenant.as_str()).or(authority_filing::controller_id.eq(tenant.as_str()));
+    let mine =
+        authority_filing::processor_id.eq(tenant.as_str()).or(authority_filing::controller_id.eq(tenant.as_str()));
     let row: Option<FilingRow> = authority_filing::table
         .filter(authority_filing::id.eq(id.as_str()))
         .filter(mine)
@@ -160,7 +161,8 @@ pub fn list(
     party: Option<&OrganisationId>,
     page: &PageRequest,
 ) -> Result<Page<AuthorityFiling>, StoreError> {
-    let mine = authority_filing::processor_id.eq(tenant.as_str()).or(authority_filing::controller_id.eq(tenant.as_str()));
+    let mine =
+        authority_filing::processor_id.eq(tenant.as_str()).or(authority_filing::controller_id.eq(tenant.as_str()));
     let mut query =
         authority_filing::table.filter(authority_filing::incident_id.eq(incident.as_str())).filter(mine).into_boxed();
     if let Some(party) = party {
@@ -187,11 +189,7 @@ pub fn first_of(connection: &mut AnyConnection, duty: &DutyId) -> Result<Option<
 }
 
 /// Keeps the authority's answer to a filing; `false` if there is one already, which then stays as it is.
-pub fn answer(
-    connection: &mut AnyConnection,
-    id: &FilingId,
-    answer: &AuthorityAnswer,
-) -> Result<bool, StoreError> {
+pub fn answer(connection: &mut AnyConnection, id: &FilingId, answer: &AuthorityAnswer) -> Result<bool, StoreError> {
     let open = authority_filing::table.find(id.as_str()).filter(authority_filing::answered_at.is_null());
     let changed = diesel::update(open)
         .set((

@@ -19,6 +19,7 @@ pub mod incidents;
 pub mod ledger;
 pub mod milestones;
 pub mod notices;
+pub mod obligations;
 pub mod organisations;
 pub mod outbox;
 pub mod parties;

@@ -1,5 +1,6 @@
 //! The catalogue of obligations: law and contract duties as data. A change of law is a change of the file, never of code.
 
+mod frozen;
 mod row;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use time::Date;
 
 use crate::domain::fault::Faults;
 
+pub use frozen::FrozenRow;
 pub use row::{
     AgreementTerm, Binds, Cap, Debtor, Expiry, Fact, InvalidRowSpan, Obligation, Party, Recipient, RowSpan, Status,
     Threshold, Titles, Trigger, Weekends,
@@ -39,8 +41,13 @@ impl Catalogue {
 
     /// The rows that are law on `day`.
     pub fn in_force(&self, day: Date) -> impl Iterator<Item = &Arc<Obligation>> {
-        self.rows.iter().filter(move |row| {
-            row.status == Status::Law && row.valid_from <= day && row.valid_to.is_none_or(|last| day <= last)
-        })
+        self.rows.iter().filter(move |row| row.is_in_force(day))
+    }
+}
+
+impl Obligation {
+    /// Whether it is law on `day`.
+    pub fn is_in_force(&self, day: Date) -> bool {
+        self.status == Status::Law && self.valid_from <= day && self.valid_to.is_none_or(|last| day <= last)
     }
 }
