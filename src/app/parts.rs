@@ -11,7 +11,7 @@ use super::AppError;
 use crate::clock::Clock;
 use crate::config::{self, Config, IssuerKeys, Ports};
 use crate::crypto::{MasterKey, SigningKey};
-use crate::domain::law::{Law, LawFiles};
+use crate::domain::law::{Law, LawFile, LawFiles};
 use crate::entropy::Entropy;
 use crate::http::Limits;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
@@ -53,9 +53,17 @@ pub(super) fn service(
 /// The law, from the configured files or those built in; a file that makes no sense stops the start.
 pub(crate) fn law(config: &Config) -> Result<Law, AppError> {
     let documents = config::law_documents(config)?;
-    let files =
-        LawFiles { obligations: documents.obligations, regions: documents.regions, authorities: documents.authorities };
+    let files = LawFiles {
+        obligations: law_file(documents.obligations),
+        regions: law_file(documents.regions),
+        authorities: law_file(documents.authorities),
+    };
     Ok(Law::parse(&files)?)
+}
+
+/// A file of the law, ready to be judged.
+pub(crate) fn law_file(document: config::LawDocument) -> LawFile {
+    LawFile { name: document.name, content: document.content }
 }
 
 /// The longest an attempt may take and its record wait; a delivery whose process died is sent again so much later.

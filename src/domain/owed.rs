@@ -54,13 +54,13 @@ pub fn owed_by_party<'r>(
             && has_term(row, event.kind, party.terms)
             && binds(row, if row.debtor == Debtor::Processor { processor } else { party.seat })
     };
-    without_yielding(rows.iter().filter(holds).collect())
+    without_yielding(&rows.iter().filter(holds).collect::<Vec<_>>())
 }
 
 /// The rows that the processor owes once for the whole incident, to an authority or to itself.
 pub fn owed_by_processor<'r>(rows: &'r [Arc<FrozenRow>], event: &Event, processor: &Seat) -> Vec<&'r Arc<FrozenRow>> {
     let holds = |row: &&Arc<FrozenRow>| is_per_incident(row) && event.brings_about(row) && binds(row, processor);
-    without_yielding(rows.iter().filter(holds).collect())
+    without_yielding(&rows.iter().filter(holds).collect::<Vec<_>>())
 }
 
 /// Whether the row obliges the processor to tell the controller.
@@ -78,6 +78,9 @@ pub fn span(row: &Obligation, kind: IncidentKind, special: bool, terms: &Terms) 
         RowSpan::Agreement(AgreementTerm::NotifyWithin) => terms.limit(kind, special).clone(),
         RowSpan::Agreement(AgreementTerm::CompleteWithin) => {
             terms.complete_within.clone().unwrap_or(Span::WithoutUndueDelay)
+        }
+        RowSpan::Agreement(AgreementTerm::SpecialCategories) => {
+            terms.special_categories.as_ref().map_or(Span::WithoutUndueDelay, |rule| rule.notify_within.clone())
         }
         RowSpan::Agreement(AgreementTerm::SubprocessorObjection) => {
             terms.subprocessor_objection.clone().map_or(Span::WithoutUndueDelay, Span::Within)
@@ -111,6 +114,7 @@ fn has_term(row: &Obligation, kind: IncidentKind, terms: &Terms) -> bool {
         None => true,
         Some(AgreementTerm::NotifyWithin) => terms.is_triggered_by(kind),
         Some(AgreementTerm::CompleteWithin) => terms.is_triggered_by(kind) && terms.complete_within.is_some(),
+        Some(AgreementTerm::SpecialCategories) => terms.is_triggered_by(kind) && terms.special_categories.is_some(),
         Some(AgreementTerm::SubprocessorObjection) => terms.subprocessor_objection.is_some(),
     }
 }
@@ -120,7 +124,7 @@ fn binds(row: &Obligation, debtor: &Seat) -> bool {
     seated && (row.trigger.binds == Binds::Everybody || debtor.regimes.contains(&row.regime))
 }
 
-fn without_yielding(held: Vec<&Arc<FrozenRow>>) -> Vec<&Arc<FrozenRow>> {
+fn without_yielding<'r>(held: &[&'r Arc<FrozenRow>]) -> Vec<&'r Arc<FrozenRow>> {
     let codes: BTreeSet<&str> = held.iter().map(|row| row.code.as_str()).collect();
     let yields = |row: &Obligation| row.trigger.yields_to.iter().any(|code| codes.contains(code.as_str()));
     held.iter().filter(|row| !yields(row)).copied().collect()

@@ -43,10 +43,8 @@ impl Service {
             internal_target: target,
         };
         let from_agreement = row.trigger.agreement.is_some();
-        let start_at = match from_agreement {
-            true => birth.plan.filing.start(agreement.terms.counted_from),
-            false => birth.plan.filing.aware_at(),
-        };
+        let filing = &birth.plan.filing;
+        let start_at = if from_agreement { filing.start(agreement.terms.counted_from) } else { filing.aware_at() };
         let clause = agreement.terms.clause(kind, special).map(|clause| format!(", {clause}")).unwrap_or_default();
         let clause = from_agreement.then(|| format!("{}{clause}", agreement.reference));
         Duty {
@@ -160,7 +158,10 @@ fn fixed(row: &Obligation) -> Span {
 
 /// Whose holidays count, as an ISO 3166 code.
 fn place(row: &Obligation, processor: &Seat, controller: &Seat) -> String {
-    let seat = if row.holidays_of == Party::Processor { processor } else { controller };
+    let seat = match (row.holidays_of, row.debtor) {
+        (Party::Processor, _) | (Party::Debtor, Debtor::Processor) => processor,
+        _ => controller,
+    };
     seat.region.clone().unwrap_or_else(|| seat.country.clone())
 }
 

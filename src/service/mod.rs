@@ -122,7 +122,7 @@ impl std::fmt::Debug for Service {
 impl Service {
     /// The rows that are law on `day`.
     pub(crate) fn rows_in_force(&self, day: Date) -> Vec<Arc<FrozenRow>> {
-        self.rows.iter().filter(|row| row.is_in_force(day)).cloned().collect()
+        self.rows.iter().filter(|row| row.is_law_on(day)).cloned().collect()
     }
 
     /// A fresh id.
