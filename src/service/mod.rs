@@ -22,6 +22,7 @@ mod error;
 mod file_incident;
 mod happen;
 mod import_agreements;
+mod on_behalf;
 mod part;
 mod read;
 mod record;

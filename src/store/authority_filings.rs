@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::authority_filing;
 use crate::domain::authority_filing::{AuthorityAnswer, AuthorityFiling};
-use crate::domain::id::{DutyId, FilingId, IncidentId, OrganisationId};
+use crate::domain::id::{DutyId, FilingId, IncidentId, InstructionId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::vocabulary::Stage;
 
@@ -128,7 +128,7 @@ pub fn insert(
         late: filing.late,
         delay_reason: filing.delay_reason.as_deref(),
         supplements: filing.supplements.as_ref().map(FilingId::as_str),
-        instruction_id: filing.instruction.as_ref().map(|id| id.as_str()),
+        instruction_id: filing.instruction.as_ref().map(InstructionId::as_str),
         recorded_by: filing.recorded_by.as_str(),
         recorded_at: micros(filing.recorded_at),
     };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::harness::acts::{below, told};
+use crate::harness::acts::{below, declare, told};
 use crate::harness::app::TestApp;
 use crate::harness::world::{World, merge, text};
 
@@ -20,7 +20,7 @@ both! {
     async fn a_classification_starts_the_four_hours_and_the_cap_holds(app: TestApp) {
         let world = app.world(2).await;
         for controller in &world.controllers {
-            world.declare(&controller.id, "dora_systemic").await;
+            declare(&world.processor(), &controller.id, "dora_systemic").await;
         }
         let filed = world.file().await;
         app.step_workers().await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::app::TestApp;
-use super::client::Answer;
+use super::client::{Answer, Client};
 use super::world::{World, merge, text};
 
 /// A world whose notices have reached everybody, and the answer to the filing.
@@ -38,19 +38,17 @@ impl World {
         let body = recorded(filed_at, body);
         self.controller_client(index).post(&below(incident, "filings"), &body).await
     }
+}
 
-    /// A controller is bound by a regime from now on.
-    pub(crate) async fn declare(&self, organisation: &str, regime: &str) {
-        let path = format!("/v1/organisations/{organisation}");
-        let operator = self.operator();
-        let current = operator.get(&path).await.expect(200);
-        let member = |name: &str| current.json[name].clone();
-        let mut body = json!({"regimes": [regime]});
-        for name in ["name", "roles", "country", "contacts"] {
-            merge(&mut body, &json!({name: member(name)}));
-        }
-        operator.put(&path, current.header("etag"), &body).await.expect(200);
+/// An organisation is bound by a regime from now on; `client` may change it.
+pub(crate) async fn declare(client: &Client, organisation: &str, regime: &str) {
+    let path = format!("/v1/organisations/{organisation}");
+    let current = client.get(&path).await.expect(200);
+    let mut body = json!({"regimes": [regime]});
+    for name in ["name", "roles", "country", "contacts"] {
+        merge(&mut body, &json!({name: current.json[name].clone()}));
     }
+    client.put(&path, current.header("etag"), &body).await.expect(200);
 }
 
 /// The body of a record of what was filed at `filed_at`.

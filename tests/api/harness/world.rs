@@ -17,7 +17,7 @@ pub(crate) const PROCESSOR: &str = "incidents:read incidents:write agreements:re
                                     webhooks:write exports:read audit:read";
 /// All that a controller may do.
 pub(crate) const CONTROLLER: &str =
-    "incidents:read agreements:read notices:read notices:ack webhooks:write exports:read audit:read";
+    "incidents:read agreements:read notices:read notices:ack decisions:write webhooks:write exports:read audit:read";
 
 /// One processor and its controllers, each with a webhook and an agreement.
 pub(crate) struct World {
