@@ -135,8 +135,8 @@ impl Service {
         }
     }
 
-    /// The duty to have the version released by a second person before `window` has passed.
-    pub(super) fn release_duty(&self, birth: Birth<'_>, window: Duration) -> Option<Duty> {
+    /// The duty to have a version released by a second person before `window` has passed.
+    pub(super) fn release_duty(&self, birth: Birth<'_>, version: i32, window: Duration) -> Option<Duty> {
         let row = birth.plan.release.as_ref()?;
         let terms = FrozenTerms {
             span: Span::WithoutUndueDelay,
@@ -144,7 +144,8 @@ impl Service {
             region: place(row, &birth.plan.seat, &birth.plan.seat),
             internal_target: Some(window),
         };
-        Some(self.duty(birth, row, birth.processor, terms, birth.now))
+        let about = Some(version.to_string());
+        Some(Duty { about, ..self.duty(birth, row, birth.processor, terms, birth.now) })
     }
 }
 

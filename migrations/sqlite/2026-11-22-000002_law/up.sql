@@ -89,6 +89,7 @@ CREATE TABLE incident_version (
     filed_by TEXT NOT NULL,
     release_state TEXT NOT NULL CHECK (release_state IN ('not_needed', 'awaited', 'released', 'sent_without')),
     release_due_at BIGINT,
+    on_timeout TEXT,
     released_at BIGINT,
     released_by TEXT,
     PRIMARY KEY (incident_id, version)
