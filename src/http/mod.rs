@@ -3,12 +3,14 @@
 mod agreements;
 mod api;
 mod auth;
+mod authorities;
 mod decisions;
 mod duties;
 mod extract;
 mod filings;
 mod import;
 mod incidents;
+mod instructions;
 mod notices;
 mod organisations;
 mod pages;

@@ -4,7 +4,10 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
-use super::{agreements, decisions, duties, filings, import, incidents, notices, organisations, system, webhooks};
+use super::{
+    agreements, authorities, decisions, duties, filings, import, incidents, instructions, notices, organisations,
+    system, webhooks,
+};
 
 /// One operation of the interface.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,14 @@ routes! {
     GET "/v1/incidents/{id}/milestones" => decisions::milestones;
     GET "/v1/filings/{id}" => filings::show;
     POST "/v1/filings/{id}/answer" => filings::answer;
+    GET "/v1/incidents/{id}/authority" => authorities::show;
+    PUT "/v1/incidents/{id}/authority" => authorities::choose;
+    POST "/v1/incidents/{id}/instructions" => instructions::give;
+    GET "/v1/incidents/{id}/instructions" => instructions::list;
+    GET "/v1/instructions/{id}" => instructions::show;
+    POST "/v1/instructions/{id}/confirmation" => instructions::confirm;
+    POST "/v1/instructions/{id}/objection" => instructions::object;
+    GET "/v1/authorities" => authorities::list;
     GET "/v1/notices" => notices::list;
     GET "/v1/notices/{id}" => notices::show;
     GET "/v1/notices/{id}/content" => notices::content;

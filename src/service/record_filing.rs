@@ -83,7 +83,7 @@ impl Service {
             None
         };
         let first = authority_filings::first_of(connection, &duty.id)?;
-        let (late, authority) = self.judge(connection, &part, &new, &duty)?;
+        let (late, authority) = self.judge(connection, &part, &new, &duty, now)?;
         let filing = AuthorityFiling {
             id: self.id(now),
             incident: part.incident.clone(),
@@ -128,6 +128,7 @@ impl Service {
         part: &Part,
         new: &NewAuthorityFiling,
         duty: &Duty,
+        now: OffsetDateTime,
     ) -> Result<(Option<bool>, Option<String>), ServiceError> {
         let mut faults = Faults::default();
         let is_first = !matches!(duty.state, DutyState::Met { .. });
@@ -140,7 +141,8 @@ impl Service {
             }
             Some(named) => Some(named.clone()),
             None if duty.obligation.recipient == Recipient::SupervisoryAuthority => {
-                None /* authority_of(now) */
+                let found = self.authority_of(connection, &part.incident, &part.party, now)?;
+                found.and_then(|found| found.authority().map(str::to_owned))
             }
             None => None,
         };

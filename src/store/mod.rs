@@ -4,6 +4,7 @@
 
 pub mod agreements;
 mod among;
+pub mod authorities;
 pub mod authority_filings;
 mod backup;
 pub(crate) mod batch;
@@ -16,6 +17,7 @@ pub(crate) mod few;
 mod group;
 pub mod idempotency;
 pub mod incidents;
+pub mod instructions;
 pub mod ledger;
 pub mod milestones;
 pub mod notices;

@@ -7,6 +7,7 @@ mod harness;
 
 mod acknowledgement;
 mod agreements;
+mod authorities;
 mod contract;
 mod decisions;
 mod duties;
@@ -15,6 +16,7 @@ mod filings;
 mod five_agreements;
 mod idempotency;
 mod import;
+mod instructions;
 mod ledger;
 mod lint;
 mod milestones;
