@@ -4,6 +4,7 @@ mod agreements;
 mod api;
 mod auth;
 mod authorities;
+mod deadline;
 mod decisions;
 mod duties;
 mod extract;

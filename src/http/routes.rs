@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, decisions, duties, filings, import, incidents, instructions, notices, organisations,
-    system, webhooks,
+    agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
+    organisations, system, webhooks,
 };
 
 /// One operation of the interface.
@@ -62,6 +62,7 @@ routes! {
     GET "/v1/duties" => duties::board;
     GET "/v1/duties/{id}" => decisions::duty;
     POST "/v1/duties/{id}/waiver" => decisions::waive;
+    GET "/v1/deadline" => deadline::show;
     GET "/v1/audit" => duties::audit;
     POST "/v1/organisations" => organisations::create;
     GET "/v1/organisations" => organisations::list;
