@@ -148,14 +148,3 @@ impl Region {
         kind.and_then(|kind| UtcOffset::from_whole_seconds(kind.ut_offset()).ok()).unwrap_or(UtcOffset::UTC)
     }
 }
-
-/// One region.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Region;
-
-impl Calendar {
-    /// The region.
-    pub fn region(&self, _code: &str) -> Option<&Region> {
-        Some(&Region)
-    }
-}
