@@ -95,7 +95,7 @@ both! {
             let unknown = unknown_id(operation);
             let foreign = known.iter().find(|id| id[..4] == unknown[..4]).expect("an id of every kind");
             for stranger in &strangers {
-                let scopes = format!("{PROCESSOR} notices:ack");
+                let scopes = format!("{PROCESSOR} notices:ack decisions:write");
                 let client = app.as_org(stranger, &scopes);
                 for id in [&unknown, foreign] {
                     let answer = send(&client, operation, &path_with(operation, id)).await;

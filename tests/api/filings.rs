@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::harness::acts::{below, decision, declare, recorded, told};
+use crate::harness::acts::{below, decision, declare, recorded, told, told_in_part};
 use crate::harness::app::TestApp;
 use crate::harness::client::{Answer, Client};
 use crate::harness::world::{World, merge, rfc3339, text};
@@ -27,7 +27,7 @@ async fn on_behalf(world: &World, incident: &Value, index: usize, more: &Value) 
 
 both! {
     async fn the_first_filing_fulfils_the_duty_and_later_ones_supplement_it(app: TestApp) {
-        let (world, filed) = told(&app, 1).await;
+        let (world, filed) = told_in_part(&app).await;
         app.advance(Duration::hours(3));
         let reference = json!({"reference": "LfDI-1", "authority": "de-bw"});
         let first = world.record(&filed, 0, "2026-11-22T04:00:00+01:00", &reference).await.expect(201);
@@ -61,7 +61,7 @@ both! {
     }
 
     async fn a_complete_first_filing_leaves_nothing_to_follow(app: TestApp) {
-        let (world, filed) = told(&app, 1).await;
+        let (world, filed) = told_in_part(&app).await;
         world.record(&filed, 0, AT, &json!({"stage": "complete"})).await.expect(201);
         for obligation in ["gdpr_33_1", "gdpr_33_4"] {
             let duty = world.duty(&filed, obligation, 0).await;

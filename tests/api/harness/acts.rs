@@ -14,6 +14,19 @@ pub(crate) async fn told(app: &TestApp, controllers: usize) -> (World, Value) {
     (world, filed)
 }
 
+/// The same with something that is not known yet, so that more has to follow.
+pub(crate) async fn told_in_part(app: &TestApp) -> (World, Value) {
+    let world = app.world(1).await;
+    let mut filing = world.filing();
+    let expected = super::world::rfc3339(app.now() + time::Duration::DAY);
+    let unknown = json!({"reason": null, "unknown": "The logs are being read.", "expected_by": expected});
+    filing["consequences"] = json!(null);
+    merge(&mut filing, &json!({"stage": "initial", "consequences": unknown}));
+    let filed = world.processor().post("/v1/incidents", &filing).await.expect(201).json;
+    app.step_workers().await;
+    (world, filed)
+}
+
 /// The body of a decision.
 pub(crate) fn decision(authority: bool, persons: &str) -> Value {
     json!({
