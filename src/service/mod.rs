@@ -38,6 +38,7 @@ mod redeliver;
 mod release_incident;
 mod report;
 mod report_milestone;
+mod report_outcomes;
 mod rotate_webhook;
 mod show_agreements;
 mod show_authority;
