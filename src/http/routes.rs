@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, deadline, duties, import, incidents, instructions, notices, obligations, organisations,
-    system, webhooks,
+    agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
+    obligations, organisations, sources, system, webhooks,
 };
 
 /// One operation of the interface.
@@ -37,6 +37,14 @@ routes! {
     GET "/v1/incidents/{id}" => incidents::show;
     POST "/v1/incidents/{id}/release" => incidents::release;
     GET "/v1/incidents/{id}/report" => incidents::report;
+    POST "/v1/incidents/{id}/decisions" => decisions::decide;
+    GET "/v1/incidents/{id}/decisions" => decisions::list;
+    POST "/v1/incidents/{id}/filings" => filings::record;
+    GET "/v1/incidents/{id}/filings" => filings::list;
+    POST "/v1/incidents/{id}/milestones" => decisions::report;
+    GET "/v1/incidents/{id}/milestones" => decisions::milestones;
+    GET "/v1/filings/{id}" => filings::show;
+    POST "/v1/filings/{id}/answer" => filings::answer;
     GET "/v1/incidents/{id}/authority" => authorities::show;
     PUT "/v1/incidents/{id}/authority" => authorities::choose;
     POST "/v1/incidents/{id}/instructions" => instructions::give;
@@ -52,6 +60,8 @@ routes! {
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
     GET "/v1/duties" => duties::board;
+    GET "/v1/duties/{id}" => decisions::duty;
+    POST "/v1/duties/{id}/waiver" => decisions::waive;
     GET "/v1/deadline" => deadline::show;
     GET "/v1/obligations" => obligations::list;
     GET "/v1/audit" => duties::audit;

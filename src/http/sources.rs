@@ -79,7 +79,8 @@ pub(super) async fn receive(
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Result<String, Problem> {
-    let value = headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| (1..=2000).contains(&value.len()));
+    let value =
+        headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| (1..=2000).contains(&value.len()));
     value.map(str::to_owned).ok_or_else(|| problem(InboundError::NotGenuine))
 }
 

@@ -5,6 +5,7 @@
 mod acknowledge;
 mod agreement_checks;
 mod answer;
+mod answer_filing;
 mod answer_instruction;
 mod bootstrap;
 mod carry_out;
@@ -25,24 +26,32 @@ mod give_instruction;
 mod happen;
 mod import_agreements;
 mod keep_source;
+mod on_behalf;
+mod part;
 mod party;
 mod preview_incident;
 mod read;
 mod receive_notice;
 mod record;
 mod record_attempts;
+mod record_decision;
+mod record_filing;
 mod redeliver;
 mod release_incident;
 mod report;
+mod report_milestone;
+mod report_outcomes;
 mod rotate_webhook;
 mod show_agreements;
 mod show_authority;
 mod show_organisations;
+mod show_outcomes;
 mod show_webhooks;
 mod tell_duties;
 mod telling;
 mod test_webhook;
 mod verify_ledger;
+mod waive_duty;
 
 use std::sync::Arc;
 
@@ -68,12 +77,13 @@ pub use claim_deliveries::Outgoing;
 pub use error::ServiceError;
 pub use import_agreements::ImportRow;
 pub use preview_incident::Preview;
-pub use receive_notice::{Inbound, InboundError};
 pub use read::{LedgerEntry, LedgerFilter};
+pub use receive_notice::{Inbound, InboundError};
 pub use record_attempts::Attempted;
 pub use release_incident::Release;
 pub use show_agreements::AgreementFilter;
 pub use show_authority::Supervision;
+pub use show_outcomes::DutyWithClocks;
 pub use verify_ledger::{Misfit, Verification, verify_ledger};
 
 /// Says why requests may not go to an address.

@@ -59,11 +59,7 @@ pub enum InboundError {
 impl Service {
     /// Takes a message for the source `id`: the first notice of an incident becomes one here, later ones are kept with it. The same
     /// message again changes nothing. Answers the incident; none for a message that only tries the endpoint.
-    pub async fn receive_notice(
-        &self,
-        id: SourceId,
-        inbound: Inbound,
-    ) -> Result<Option<IncidentId>, InboundError> {
+    pub async fn receive_notice(&self, id: SourceId, inbound: Inbound) -> Result<Option<IncidentId>, InboundError> {
         let now = self.clock.now();
         let wanted = id.clone();
         let found = self.store.read(move |connection| Ok::<_, ServiceError>(sources::keyed(connection, &wanted)?));
@@ -90,8 +86,7 @@ impl Service {
         let opened = self.master_key.open(&secret_context(&keyed.source.id), sealed).map_err(ServiceError::from)?;
         let secret = WebhookSecret::from_bytes(opened).map_err(ServiceError::from)?;
         let key = keyed.source.public_key.as_deref().map(SenderKey::parse).transpose().map_err(ServiceError::from)?;
-        let headers =
-            SignedHeaders { id: &inbound.id, timestamp: &inbound.timestamp, signature: &inbound.signature };
+        let headers = SignedHeaders { id: &inbound.id, timestamp: &inbound.timestamp, signature: &inbound.signature };
         if is_genuine(headers, &inbound.body, &secret, key.as_ref(), now.unix_timestamp()) {
             Ok(())
         } else {
@@ -129,7 +124,8 @@ impl Service {
         let (source, processor) = (keyed.source.id.clone(), keyed.processor.clone());
         let (event, remote) = (told.event.clone(), told.remote_incident.clone());
         let work = move |connection: &mut AnyConnection| {
-            let kept = Message { source: &source, id: &message, remote_incident: &remote, body: &body, incident: &incident };
+            let kept =
+                Message { source: &source, id: &message, remote_incident: &remote, body: &body, incident: &incident };
             if !sources::keep(connection, kept, now)? {
                 return Ok(());
             }

@@ -162,6 +162,7 @@ CREATE TABLE decision (
     notify_persons TEXT NOT NULL,
     reason TEXT NOT NULL,
     by_name TEXT NOT NULL,
+    decided_at BIGINT NOT NULL,
     recorded_by TEXT NOT NULL,
     recorded_at BIGINT NOT NULL
 );
@@ -181,10 +182,12 @@ CREATE TABLE authority_filing (
     reference TEXT,
     late BOOLEAN,
     delay_reason TEXT,
+    supplements TEXT,
     instruction_id TEXT,
     answered_at BIGINT,
     answer_reference TEXT,
     answer TEXT,
+    answered_by TEXT,
     recorded_by TEXT NOT NULL,
     recorded_at BIGINT NOT NULL
 );
