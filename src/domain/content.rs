@@ -30,6 +30,9 @@ pub struct Unknown {
     /// When it will be known; UTC.
     #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub expected_by: Option<OffsetDateTime>,
+    /// Who sees to it, in the filer's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// A member that may be given, declared unknown, or left out.

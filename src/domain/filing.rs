@@ -63,9 +63,15 @@ impl Filing {
     /// With any fault the filing holds placeholders: good for finding more faults, never for storing. None where kind,
     /// stage or the affected controllers cannot be read.
     pub fn read(body: &Value, now: OffsetDateTime) -> (Option<Self>, Faults) {
+        let (read, faults) = Self::read_all(body, now);
+        (read, faults.capped())
+    }
+
+    /// The same with every fault, however many.
+    pub(super) fn read_all(body: &Value, now: OffsetDateTime) -> (Option<Self>, Faults) {
         let mut faults = Faults::default();
         let read = Place::root(body).object(&mut faults).and_then(|object| Self::members(object, now, &mut faults));
-        (read, faults.capped())
+        (read, faults)
     }
 
     fn members(mut object: Object<'_>, now: OffsetDateTime, faults: &mut Faults) -> Option<Self> {
@@ -93,7 +99,7 @@ impl Filing {
         let initial = self.common.stage == Stage::Initial;
         let unstated = |_: &Count| {
             let reason = NOT_BROKEN_DOWN.to_owned();
-            (listed.is_none() && initial).then_some(Count::Unknown(Unknown { reason, expected_by: None }))
+            (listed.is_none() && initial).then_some(Count::Unknown(Unknown { reason, expected_by: None, owner: None }))
         };
         let none = Figures::default();
         let own = listed.map_or(&none, |share| &share.figures);

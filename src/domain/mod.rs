@@ -24,6 +24,7 @@ pub mod obligation;
 pub mod organisation;
 pub mod page;
 pub mod parse;
+pub mod phase;
 pub mod span;
 pub mod terms;
 pub mod vocabulary;

@@ -1,0 +1,162 @@
+//! Controllers that are found late: each with the time when it became known, and why only then. Reads and merges, stores nothing.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value, json};
+use time::{Duration, OffsetDateTime};
+
+use super::amend::{REASON, own_members};
+use super::merge::{Amended, Merged, entries, listed, merge_patch, point_back};
+use crate::domain::fault::{Fault, Faults};
+use crate::domain::filing::{Affected, Filing};
+use crate::domain::id::OrganisationId;
+use crate::domain::parse::Place;
+
+/// How far a filer's clock may run ahead of the server's before a time counts as lying in the future.
+const SKEW: Duration = Duration::seconds(5);
+
+/// The body of `POST /v1/incidents/{id}/affected`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joining {
+    /// Who joins; at least one, each once.
+    pub controllers: Vec<Joiner>,
+    /// New numbers of the whole incident, where those of the joining ones do not fit into the old.
+    pub changes: Map<String, Value>,
+}
+
+/// One controller that was found late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joiner {
+    /// The controller.
+    pub controller: OrganisationId,
+    /// When it became known that it is affected; its clocks start then. UTC.
+    pub known_at: OffsetDateTime,
+    /// Why only then.
+    pub reason: String,
+    /// Its own members.
+    pub own: Map<String, Value>,
+}
+
+impl Joining {
+    /// Reads the body; answers all faults of its own form at once. `now` is the server's time, UTC.
+    pub fn parse(body: &Value, now: OffsetDateTime) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let read = Place::root(body).object(&mut faults).and_then(|mut object| {
+            let mut seen = HashSet::new();
+            let controllers = object.required("affected", &mut faults, |place, faults| {
+                let read = place.list(faults, |item, faults| Joiner::parse(item, now, &mut seen, faults))?;
+                if read.is_empty() {
+                    faults.add(&place.pointer, "empty", "At least one controller must join.");
+                }
+                Some(read)
+            });
+            let changes = object.optional("changes", &mut faults, numbers);
+            object.close(&mut faults);
+            Some(Self { controllers: controllers?, changes: changes?.unwrap_or_default() })
+        });
+        faults.finish(read)
+    }
+
+    /// The filing `previous` with its body `body` and those who join behind the others; `told` are the controllers told before.
+    ///
+    /// Whoever was affected alone until now keeps the numbers of the whole incident as its own.
+    pub fn merge(
+        &self,
+        body: &Value,
+        previous: &Filing,
+        told: &[OrganisationId],
+        now: OffsetDateTime,
+    ) -> (Option<Amended>, Faults) {
+        let mut faults = Faults::default();
+        let mut before = listed(body, previous, told);
+        if entries(&mut before).len() == 1 {
+            let whole = before.clone();
+            for entry in entries(&mut before) {
+                keep_numbers(entry, &whole);
+            }
+        }
+        let mut merged =
+            Merged { previous: &before, body: before.clone(), places: HashMap::new(), stage_from: "/affected" };
+        merge_patch(&mut merged.body, &Value::Object(self.changes.clone()));
+        let known: HashSet<String> =
+            entries(&mut merged.body).iter().filter_map(|entry| Some(entry["controller"].as_str()?.to_owned())).collect();
+        for (index, joiner) in self.controllers.iter().enumerate() {
+            if known.contains(joiner.controller.as_str()) {
+                let detail = "This controller is affected already; file a version of the incident for it.";
+                faults.add(format!("/affected/{index}/controller"), "already_affected", detail);
+                continue;
+            }
+            if joiner.known_at < previous.common.detected_at {
+                let detail = "Nobody can be known to be affected before anything was detected.";
+                faults.add(format!("/affected/{index}/known_at"), "time_order", detail);
+            }
+            let mut entry = Value::Object(joiner.own.clone());
+            entry["controller"] = json!(joiner.controller);
+            let Some(list) = merged.body["affected"].as_array_mut() else { continue };
+            merged.places.insert(list.len(), index);
+            list.push(entry);
+        }
+        let (amended, faults) = merged.read(now, faults);
+        (amended, faults)
+    }
+
+    /// A fault about the whole body that agreements found, pointing into this request.
+    pub fn point_back(&self, fault: Fault, amended: &Filing) -> Fault {
+        let listed = match &amended.affected {
+            Affected::Listed(shares) => shares.as_slice(),
+            _ => &[],
+        };
+        point_back(fault, "/affected", |place| {
+            let controller = listed.get(place).map(|share| &share.controller);
+            let own = self.controllers.iter().position(|own| Some(&own.controller) == controller);
+            own.ok_or_else(|| controller.map(ToString::to_string).unwrap_or_default())
+        })
+    }
+}
+
+impl Joiner {
+    fn parse(
+        place: &Place<'_>,
+        now: OffsetDateTime,
+        seen: &mut HashSet<OrganisationId>,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let mut object = place.object(faults)?;
+        let controller: Option<OrganisationId> = object.required("controller", faults, Place::parsed);
+        if controller.as_ref().is_some_and(|controller| !seen.insert(controller.clone())) {
+            faults.add(format!("{}/controller", place.pointer), "duplicate", "This controller is listed twice.");
+        }
+        let known_at = object.required("known_at", faults, Place::instant);
+        if known_at.is_some_and(|known_at| known_at > now + SKEW) {
+            faults.add(format!("{}/known_at", place.pointer), "time_in_future", "This time lies in the future.");
+        }
+        let reason = object.required("reason", faults, |place, faults| place.text(REASON, faults));
+        let own = own_members(place.value, &["controller", "known_at", "reason"]);
+        Some(Self { controller: controller?, known_at: known_at?, reason: reason?, own })
+    }
+}
+
+/// The numbers of the whole incident, which no controller among several sees.
+fn numbers(place: &Place<'_>, faults: &mut Faults) -> Option<Map<String, Value>> {
+    let mut object = place.object(faults)?;
+    for name in ["subjects", "records"] {
+        if let Some(tally) = object.get(name) {
+            let mut tally = tally.object(faults)?;
+            tally.get("count");
+            tally.close(faults);
+        }
+    }
+    object.close(faults);
+    place.value.as_object().cloned()
+}
+
+fn keep_numbers(entry: &mut Value, whole: &Value) {
+    for name in ["subjects", "records"] {
+        let unknown = Some(&whole[name]).filter(|tally| tally.get("unknown").is_some());
+        let count = unknown.or_else(|| whole[name].get("count"));
+        let own = &entry[name];
+        if let Some(count) = count.filter(|_| own.get("unknown").is_none() && own.get("count").is_none()) {
+            merge_patch(entry, &json!({name: {"count": count}}));
+        }
+    }
+}

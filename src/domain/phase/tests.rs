@@ -1,0 +1,1 @@
+//! What versions change and whom they concern.
