@@ -139,7 +139,7 @@ impl Merged<'_> {
         (filing.map(|filing| Amended { body, filing }), faults)
     }
 
-    /// Faults of content that agreements ask for, pointing into the request; none where the same place was named already.
+    /// Whether the fault is about a date that was stated before and has passed since.
     fn is_stale(&self, fault: &Fault) -> bool {
         let stated = self.body.pointer(&fault.pointer);
         let before = self.previous.pointer(&fault.pointer);
