@@ -14,7 +14,7 @@ pub use amend::{Amendment, OwnChange};
 pub use concern::{Concern, Shares, concern, reclocks};
 pub use difference::{Change, apply, differences};
 pub use join::{Joiner, Joining};
-pub use merge::{Amended, merge_patch};
+pub use merge::{Standing, merge_patch};
 pub use notice::{LEADING, LaterNotice};
 
 code_list! {

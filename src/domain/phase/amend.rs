@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::PhaseKind;
-use super::merge::{Amended, Merged, entries, listed, merge_patch, point_back};
+use super::merge::{Merged, Standing, entries, merge_patch, point_back};
 use crate::domain::fault::{Fault, Faults};
-use crate::domain::filing::Filing;
+use crate::domain::filing::{Affected, Filing};
 use crate::domain::id::OrganisationId;
 use crate::domain::parse::{Object, Place};
 use crate::domain::vocabulary::Stage;
@@ -29,6 +29,8 @@ const FIXED: &[(&str, &str)] = &[
     ("affected", "Changes of single controllers stand in `affected` beside `changes`."),
     ("kind", "What kind of event it is cannot change; withdraw it and file anew."),
     ("drill", "A drill stays a drill."),
+    ("no_duty_reason", "It was told why nobody is; controllers found late are added at `affected` of the incident."),
+    ("origin", "Where it came from does not change."),
     ("stage", "A version of kind `completion` makes it complete."),
 ];
 
@@ -55,11 +57,12 @@ pub struct OwnChange {
 }
 
 impl Amendment {
-    /// Reads the body; answers all faults of its own form at once. What the changes say is judged with the filing they change.
-    pub fn parse(body: &Value) -> Result<Self, Faults> {
+    /// Reads as far as can be understood, with all faults of the body's own form; what the changes say is judged by
+    /// [`Amendment::merge`]. With any fault it holds placeholders: good for finding more faults, never for storing.
+    pub fn read(body: &Value) -> (Option<Self>, Faults) {
         let mut faults = Faults::default();
         let read = Place::root(body).object(&mut faults).and_then(|object| Self::members(object, &mut faults));
-        faults.finish(read)
+        (read, faults)
     }
 
     fn members(mut object: Object<'_>, faults: &mut Faults) -> Option<Self> {
@@ -83,40 +86,35 @@ impl Amendment {
             }
         }
         object.close(faults);
-        let affected = affected?.unwrap_or_default();
-        Some(Self { kind: kind?, reason: reason?, changes: changes?.unwrap_or_default(), affected })
+        let (changes, affected) = (changes.flatten().unwrap_or_default(), affected.flatten().unwrap_or_default());
+        Some(Self { kind: kind?, reason: reason.flatten(), changes, affected })
     }
 
-    /// The filing `previous` with its body `body`, changed; `told` are the controllers that were told of it.
-    ///
-    /// Answers all faults at once, with pointers into the amendment. `now` is the server's time, UTC.
-    pub fn merge(
-        &self,
-        body: &Value,
-        previous: &Filing,
-        told: &[OrganisationId],
-        now: OffsetDateTime,
-    ) -> (Option<Amended>, Faults) {
+    /// The filing `before`, changed; all faults at once, with pointers into the amendment. `now` is the server's time, UTC.
+    pub fn merge(&self, before: &Standing, now: OffsetDateTime) -> (Option<Standing>, Faults) {
+        if self.kind == PhaseKind::Withdrawal {
+            return (Some(before.clone()), Faults::default());
+        }
         let mut faults = Faults::default();
-        let before = listed(body, previous, told);
         let mut merged = Merged {
-            previous: &before,
-            body: before.clone(),
+            previous: &before.body,
+            body: before.body.clone(),
             places: HashMap::new(),
             stage_from: "/kind",
         };
         merge_patch(&mut merged.body, &Value::Object(self.changes.clone()));
         if self.kind == PhaseKind::Completion {
-            if previous.common.stage == Stage::Complete {
+            if before.filing.common.stage == Stage::Complete {
                 faults.add("/kind", "already_complete", "It is complete already; file a supplement or a correction.");
             }
             merged.body["stage"] = json!(Stage::Complete);
         }
         self.merge_own(&mut merged, &mut faults);
         merged.carry();
-        let (amended, mut faults) = merged.read(now, faults);
+        let (amended, found) = merged.read(now);
+        faults.extend_new(found);
         if let Some(amended) = &amended {
-            self.check_clock(previous, &amended.filing, &mut faults);
+            self.check_clock(&before.filing, &amended.filing, &mut faults);
         }
         (amended, faults)
     }
@@ -162,7 +160,7 @@ impl Amendment {
     /// A fault about the whole body that agreements found, pointing into this amendment.
     pub fn point_back(&self, fault: Fault, amended: &Filing) -> Fault {
         let listed = match &amended.affected {
-            crate::domain::filing::Affected::Listed(shares) => shares.as_slice(),
+            Affected::Listed(shares) => shares.as_slice(),
             _ => &[],
         };
         point_back(fault, "/kind", |place| {
@@ -176,13 +174,13 @@ impl Amendment {
 /// The members of a filing that change; whether they are known and make sense is judged after merging.
 fn changes(place: &Place<'_>, faults: &mut Faults) -> Option<Map<String, Value>> {
     place.object(faults)?;
-    let members = place.value.as_object()?;
-    let mut good = true;
-    for (name, detail) in FIXED.iter().filter(|(name, _)| members.contains_key(*name)) {
-        faults.add(format!("{}/{name}", place.pointer), "not_changeable", *detail);
-        good = false;
+    let mut members = place.value.as_object()?.clone();
+    for (name, detail) in FIXED {
+        if members.remove(*name).is_some() {
+            faults.add(format!("{}/{name}", place.pointer), "not_changeable", *detail);
+        }
     }
-    good.then(|| members.clone())
+    Some(members)
 }
 
 fn own_changes(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<OwnChange>> {

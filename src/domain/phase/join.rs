@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
 
 use super::amend::{REASON, own_members};
-use super::merge::{Amended, Merged, entries, listed, merge_patch, point_back};
+use super::merge::{Merged, Standing, entries, merge_patch, point_back};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::filing::{Affected, Filing};
 use crate::domain::id::OrganisationId;
@@ -38,8 +38,8 @@ pub struct Joiner {
 }
 
 impl Joining {
-    /// Reads the body; answers all faults of its own form at once. `now` is the server's time, UTC.
-    pub fn parse(body: &Value, now: OffsetDateTime) -> Result<Self, Faults> {
+    /// Reads as far as can be understood, with all faults of the body's own form. `now` is the server's time, UTC.
+    pub fn read(body: &Value, now: OffsetDateTime) -> (Option<Self>, Faults) {
         let mut faults = Faults::default();
         let read = Place::root(body).object(&mut faults).and_then(|mut object| {
             let mut seen = HashSet::new();
@@ -52,23 +52,22 @@ impl Joining {
             });
             let changes = object.optional("changes", &mut faults, numbers);
             object.close(&mut faults);
-            Some(Self { controllers: controllers?, changes: changes?.unwrap_or_default() })
+            Some(Self { controllers: controllers?, changes: changes.flatten().unwrap_or_default() })
         });
-        faults.finish(read)
+        (read, faults)
     }
 
-    /// The filing `previous` with its body `body` and those who join behind the others; `told` are the controllers told before.
+    /// The filing `standing` and those who join behind the others; all faults at once, with pointers into the request.
     ///
     /// Whoever was affected alone until now keeps the numbers of the whole incident as its own.
-    pub fn merge(
-        &self,
-        body: &Value,
-        previous: &Filing,
-        told: &[OrganisationId],
-        now: OffsetDateTime,
-    ) -> (Option<Amended>, Faults) {
+    pub fn merge(&self, standing: &Standing, now: OffsetDateTime) -> (Option<Standing>, Faults) {
         let mut faults = Faults::default();
-        let mut before = listed(body, previous, told);
+        let mut before = standing.body.clone();
+        if !before["affected"].is_array() {
+            before["affected"] = json!([]);
+        }
+        // Whoever joins is told, so the reason why nobody was is none any longer.
+        before.as_object_mut().and_then(|members| members.remove("no_duty_reason"));
         if entries(&mut before).len() == 1 {
             let whole = before.clone();
             for entry in entries(&mut before) {
@@ -86,7 +85,7 @@ impl Joining {
                 faults.add(format!("/affected/{index}/controller"), "already_affected", detail);
                 continue;
             }
-            if joiner.known_at < previous.common.detected_at {
+            if joiner.known_at < standing.filing.common.detected_at {
                 let detail = "Nobody can be known to be affected before anything was detected.";
                 faults.add(format!("/affected/{index}/known_at"), "time_order", detail);
             }
@@ -96,8 +95,9 @@ impl Joining {
             merged.places.insert(list.len(), index);
             list.push(entry);
         }
-        let (amended, faults) = merged.read(now, faults);
-        (amended, faults)
+        let (joined, found) = merged.read(now);
+        faults.extend_new(found);
+        (joined, faults)
     }
 
     /// A fault about the whole body that agreements found, pointing into this request.

@@ -12,19 +12,19 @@ use crate::domain::id::OrganisationId;
 /// The members that say one thing in different forms; another form replaces the one before as a whole.
 const FORMS: &[&[&str]] = &[&["unknown", "expected_by", "owner"], &["exact"], &["about"], &["min", "max"]];
 
-/// A filing that was changed.
-#[derive(Debug, Clone)]
-pub struct Amended {
-    /// Its whole body.
+/// A filing as it stands, with its whole body, in which the affected controllers are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The body.
     pub body: Value,
-    /// What it says; placeholders where `faults` are found.
+    /// What it says.
     pub filing: Filing,
 }
 
 /// A body in the making, with the way back from its places to those of the request.
 #[derive(Debug)]
 pub(super) struct Merged<'p> {
-    /// The body before, its controllers listed.
+    /// The body before.
     pub(super) previous: &'p Value,
     /// The body after.
     pub(super) body: Value,
@@ -65,13 +65,23 @@ fn is_same_form(members: &Map<String, Value>, changes: &Map<String, Value>) -> b
     }
 }
 
-/// The body with its affected controllers as a list, so that single ones can be changed; every share stays what it was.
-///
-/// `told` are those who were told, where the filing lists nobody.
-pub(super) fn listed(body: &Value, filing: &Filing, told: &[OrganisationId]) -> Value {
-    if let Affected::Listed(_) = filing.affected {
-        return body.clone();
+impl Standing {
+    /// Reads the body of an earlier version, filed at `filed_at` (UTC); `None` if it is no filing.
+    ///
+    /// Where it lists nobody, those who were told are listed, so that single ones can be changed. Every share stays what it was.
+    pub fn read(body: Value, told: &[OrganisationId], filed_at: OffsetDateTime) -> Option<Self> {
+        // Dates that were stated earlier and have passed since are named as faults; what was said is read all the same.
+        let filing = Filing::read_all(&body, filed_at).0?;
+        if matches!(filing.affected, Affected::Listed(_)) || told.is_empty() {
+            return Some(Self { body, filing });
+        }
+        let body = listed(body, &filing, told);
+        let filing = Filing::read_all(&body, filed_at).0?;
+        Some(Self { body, filing })
     }
+}
+
+fn listed(mut body: Value, filing: &Filing, told: &[OrganisationId]) -> Value {
     let entry = |controller: &OrganisationId| {
         let share = Share { controller: controller.clone(), figures: crate::domain::content::Figures::default() };
         let unlisted = filing.share_for(None, told.len()).figures;
@@ -87,7 +97,6 @@ pub(super) fn listed(body: &Value, filing: &Filing, told: &[OrganisationId]) -> 
         }
         entry
     };
-    let mut body = body.clone();
     body["affected"] = told.iter().map(entry).collect();
     body
 }
@@ -128,15 +137,16 @@ impl Merged<'_> {
     /// Reads the body by the rules of a first filing; faults point into the request.
     ///
     /// A date that was stated before and has passed since is no fault of this version.
-    pub(super) fn read(self, now: OffsetDateTime, mut faults: Faults) -> (Option<Amended>, Faults) {
+    pub(super) fn read(self, now: OffsetDateTime) -> (Option<Standing>, Faults) {
         let (filing, found) = Filing::read_all(&self.body, now);
+        let mut faults = Faults::default();
         for fault in found.into_faults() {
             if !self.is_stale(&fault) {
                 faults.push(self.pointing_back(fault));
             }
         }
         let body = self.body;
-        (filing.map(|filing| Amended { body, filing }), faults)
+        (filing.map(|filing| Standing { body, filing }), faults)
     }
 
     /// Whether the fault is about a date that was stated before and has passed since.

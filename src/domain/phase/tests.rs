@@ -9,6 +9,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::domain::content::ShareContent;
+use crate::domain::fault::Faults;
 use crate::domain::filing::Filing;
 use crate::domain::id::{NoticeId, OrganisationId};
 use crate::domain::vocabulary::CountedFrom;
@@ -41,30 +42,47 @@ fn filing(body: &Value) -> Filing {
     Filing::parse(body, FILED).unwrap()
 }
 
-fn merged(body: &Value, told: &[OrganisationId], amendment: &Value) -> (Option<Amended>, Vec<(String, &'static str)>) {
-    let amendment = Amendment::parse(amendment).unwrap();
-    let (amended, faults) = amendment.merge(body, &filing(body), told, LATER);
-    let faults = faults.as_slice().iter().map(|fault| (fault.pointer.clone(), fault.code)).collect();
-    (amended, faults)
+fn standing(body: &Value) -> Standing {
+    Standing::read(body.clone(), &told(2), FILED).unwrap()
+}
+
+fn amendment(body: &Value) -> Amendment {
+    let (read, faults) = Amendment::read(body);
+    assert!(faults.is_empty(), "{faults:?}");
+    read.unwrap()
+}
+
+fn joining(body: &Value) -> Joining {
+    let (read, faults) = Joining::read(body, LATER);
+    assert!(faults.is_empty(), "{faults:?}");
+    read.unwrap()
+}
+
+fn places(faults: &Faults) -> Vec<(String, &'static str)> {
+    faults.as_slice().iter().map(|fault| (fault.pointer.clone(), fault.code)).collect()
+}
+
+fn merged(before: &Standing, change: &Value) -> (Option<Standing>, Vec<(String, &'static str)>) {
+    let (amended, faults) = amendment(change).merge(before, LATER);
+    (amended, places(&faults))
 }
 
 #[track_caller]
-fn amended(body: &Value, told: &[OrganisationId], amendment: &Value) -> Amended {
-    let (amended, faults) = merged(body, told, amendment);
+fn amended(before: &Standing, change: &Value) -> Standing {
+    let (amended, faults) = merged(before, change);
     assert_eq!(faults, []);
     amended.unwrap()
 }
 
 /// The pointers of what each of two controllers is told anew.
 fn concerned(body: &Value, amendment: &Value) -> Vec<Vec<String>> {
-    let new = amended(body, &told(2), amendment);
+    let new = amended(&standing(body), amendment);
     let concerns = concern(&filing(body), &new.filing, &told(2)).unwrap();
     concerns.iter().map(|one| one.changes.iter().map(|change| change.pointer.clone()).collect()).collect()
 }
 
 fn refused(amendment: &Value) -> Vec<(String, &'static str)> {
-    let faults = Amendment::parse(amendment).unwrap_err();
-    faults.as_slice().iter().map(|fault| (fault.pointer.clone(), fault.code)).collect()
+    places(&Amendment::read(amendment).1)
 }
 
 fn found(faults: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
@@ -126,7 +144,7 @@ fn a_part_stays_open_when_only_the_total_becomes_known() {
     let total = json!({"kind": "supplement", "changes": {"subjects": {"count": {"exact": 90}}},
                        "affected": [{"controller": controller(1), "subjects": {"count": {"exact": 30}}}]});
     assert_eq!(concerned(&body(), &total), [vec!["/subjects/count".to_owned()], vec![]]);
-    let new = amended(&body(), &told(2), &total);
+    let new = amended(&standing(&body()), &total);
     let share = Shares::of(&new.filing, 2).share(&controller(2)).0;
     assert_eq!(share.open_items().len(), 2, "its number and the consequences");
 }
@@ -134,16 +152,16 @@ fn a_part_stays_open_when_only_the_total_becomes_known() {
 #[test]
 fn what_was_stated_before_is_no_fault_of_a_later_version() {
     let title = json!({"kind": "supplement", "changes": {"title": "Open link"}});
-    assert_eq!(merged(&body(), &told(2), &title).1, []);
+    assert_eq!(merged(&standing(&body()), &title).1, []);
     let late = json!({"kind": "supplement", "changes": {"consequences": {"unknown": "x", "expected_by": "2026-11-24T08:00:00Z"}}});
-    assert_eq!(merged(&body(), &told(2), &late).1, found(&[("/changes/consequences", "time_in_past")]));
+    assert_eq!(merged(&standing(&body()), &late).1, found(&[("/changes/consequences", "time_in_past")]));
 }
 
 #[test]
 fn a_completion_leaves_nothing_open_and_faults_point_into_it() {
     let completion = json!({"kind": "completion", "changes": {"colour": "red"},
         "affected": [{"controller": controller(2), "records": {"count": {"exact": 1300}}}, {"controller": controller(3)}]});
-    let (_, mut faults) = merged(&body(), &told(2), &completion);
+    let (_, mut faults) = merged(&standing(&body()), &completion);
     faults.sort_unstable();
     assert_eq!(
         faults,
@@ -156,13 +174,9 @@ fn a_completion_leaves_nothing_open_and_faults_point_into_it() {
         ])
     );
     let changes = json!({"consequences": {"types": ["fraud"]}, "subjects": {"count": {"exact": 9}}});
-    let complete = amended(&body(), &told(2), &json!({"kind": "completion", "changes": changes}));
+    let complete = amended(&standing(&body()), &json!({"kind": "completion", "changes": changes}));
     assert_eq!(complete.body["stage"], "complete");
-    let (_, faults) = {
-        let again = Amendment::parse(&json!({"kind": "completion"})).unwrap();
-        again.merge(&complete.body, &complete.filing, &told(2), LATER)
-    };
-    assert_eq!(faults.as_slice()[0].code, "already_complete");
+    assert_eq!(merged(&complete, &json!({"kind": "completion"})).1, found(&[("/kind", "already_complete")]));
 }
 
 #[test]
@@ -170,18 +184,18 @@ fn only_a_correction_with_a_reason_moves_the_clock() {
     let changes = json!({"aware_at": "2026-11-22T00:40:00Z"});
     let supplement = json!({"kind": "supplement", "changes": changes});
     assert_eq!(
-        merged(&body(), &told(2), &supplement).1,
+        merged(&standing(&body()), &supplement).1,
         found(&[("/changes/awareness_reason", "required"), ("/changes/aware_at", "correction_needed")])
     );
     let changes = json!({"aware_at": "2026-11-22T00:40:00Z", "awareness_reason": "the log was read only then"});
     let correction = json!({"kind": "correction", "reason": "wrong hour", "changes": changes});
-    let new = amended(&body(), &told(2), &correction);
+    let new = amended(&standing(&body()), &correction);
     let old = filing(&body());
     assert_eq!(reclocks(&old, &new.filing, CountedFrom::Awareness), Some(datetime!(2026-11-22 00:40 UTC)));
     assert_eq!(reclocks(&old, &new.filing, CountedFrom::Suspicion), None);
     let again = json!({"kind": "correction", "reason": "x", "changes": {"aware_at": "2026-11-22T00:50:00Z"}});
-    let (_, faults) = Amendment::parse(&again).unwrap().merge(&new.body, &new.filing, &told(2), LATER);
-    assert_eq!(faults.as_slice()[0].pointer, "/changes/awareness_reason", "the reason before does not explain it");
+    let faults = merged(&new, &again).1;
+    assert_eq!(faults, found(&[("/changes/awareness_reason", "required")]), "the reason before does not explain it");
 }
 
 #[test]
@@ -190,8 +204,8 @@ fn those_found_late_stand_behind_the_others() {
     alone["affected"] = json!([{"controller": controller(1)}]);
     let joiner = |number| json!({"controller": controller(number), "known_at": "2026-11-23T10:00:00Z", "reason": "found in the logs",
                                  "records": {"count": {"exact": 9}}});
-    let joining = Joining::parse(&json!({"affected": [joiner(2)]}), LATER).unwrap();
-    let (joined, faults) = joining.merge(&alone, &filing(&alone), &told(1), LATER);
+    let second = joining(&json!({"affected": [joiner(2)]}));
+    let (joined, faults) = second.merge(&standing(&alone), LATER);
     assert!(faults.is_empty(), "{faults:?}");
     let joined = joined.unwrap();
     let concerns = concern(&filing(&alone), &joined.filing, &told(1)).unwrap();
@@ -199,40 +213,36 @@ fn those_found_late_stand_behind_the_others() {
     let share = Shares::of(&joined.filing, 2).share(&controller(2)).0;
     assert_eq!(serde_json::to_value(share.figures.records.count).unwrap(), json!({"exact": 9}));
 
-    let (_, faults) = joining.merge(&joined.body, &joined.filing, &told(2), LATER);
-    assert_eq!(faults.as_slice()[0].code, "already_affected");
+    let (_, faults) = second.merge(&joined, LATER);
+    assert_eq!(places(&faults), found(&[("/affected/0/controller", "already_affected")]));
     let mut early = joiner(3);
     early["known_at"] = json!("2026-11-22T00:09:00Z");
     early["records"] = json!({"count": {"exact": 90_000}, "colour": 1});
-    let (_, faults) =
-        Joining::parse(&json!({"affected": [early]}), LATER).unwrap().merge(&joined.body, &joined.filing, &told(2), LATER);
-    let faults: Vec<_> = faults.as_slice().iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
+    let (_, faults) = joining(&json!({"affected": [early]})).merge(&joined, LATER);
     assert_eq!(
-        faults,
-        [
+        places(&faults),
+        found(&[
             ("/affected/0/known_at", "time_order"),
             ("/affected/0/records/colour", "unknown_member"),
             ("/affected/0/records/count", "contradiction"),
-        ]
+        ])
     );
     let bad = json!({"affected": [{"controller": controller(1), "known_at": "2026-11-24T10:00:00Z"}],
                      "changes": {"title": "x", "records": {"categories": []}}});
-    let faults = Joining::parse(&bad, LATER).unwrap_err();
-    let faults: Vec<_> = faults.as_slice().iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
     assert_eq!(
-        faults,
-        [
+        places(&Joining::read(&bad, LATER).1),
+        found(&[
             ("/affected/0/known_at", "time_in_future"),
             ("/affected/0/reason", "required"),
             ("/changes/records/categories", "unknown_member"),
             ("/changes/title", "unknown_member"),
-        ]
+        ])
     );
 }
 
 #[test]
 fn a_later_notice_reads_back_as_its_share() {
-    let new = amended(&body(), &told(2), &json!({"kind": "supplement", "changes": {"title": "Open link"}}));
+    let new = amended(&standing(&body()), &json!({"kind": "supplement", "changes": {"title": "Open link"}}));
     let concern = concern(&filing(&body()), &new.filing, &told(2)).unwrap().remove(0);
     let supersedes = NoticeId::from_bytes([1; 16]);
     let later = LaterNotice {
@@ -313,9 +323,12 @@ proptest! {
         let mut entry = own;
         entry["controller"] = json!(controller(number.min(u8::try_from(told.len()).unwrap())));
         let kind = if completes { "completion" } else { "supplement" };
-        let amendment = Amendment::parse(&json!({"kind": kind, "changes": changes, "affected": [entry]})).unwrap();
+        let amendment = amendment(&json!({"kind": kind, "changes": changes, "affected": [entry]}));
         let old = filing(&body);
-        let (Some(new), faults) = amendment.merge(&body, &old, &told, LATER) else { return Ok(()) };
+        let before = Standing::read(body, &told, FILED).unwrap();
+        let unchanged = concern(&old, &before.filing, &told).unwrap();
+        prop_assert!(unchanged.iter().all(|one| one.changes.is_empty()), "listing the controllers changes no share");
+        let (Some(new), faults) = amendment.merge(&before, LATER) else { return Ok(()) };
         prop_assume!(faults.is_empty());
         prop_assert_eq!(&Filing::read_all(&new.body, LATER).0.unwrap(), &new.filing, "the stored body says the same");
         let concerns = concern(&old, &new.filing, &told).unwrap();
