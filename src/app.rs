@@ -106,6 +106,7 @@ impl App {
         let service = parts::service(config, address, clock, entropy, &outbound)?;
         upkeep::follow_database_time(&service, None).await?;
         service.ensure_operator().await?;
+        service.keep_law().await?;
         let issuer = parts::issuer(config, service.signing_key.clone());
         let verifier = parts::verifier(config, &issuer, &outbound)?;
         let metrics = Metrics::install()?;

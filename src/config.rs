@@ -19,7 +19,7 @@ use tracing_subscriber::filter::Targets;
 use url::Url;
 
 pub use issuers::{Algorithm, Issuer, IssuerKeys};
-pub use law::{Law, LawDocuments, LawFileError, document, law_documents};
+pub use law::{Law, LawDocument, LawDocuments, LawFileError, document, law_documents, obligations};
 pub use settings::{Kind, SETTINGS, Setting, markdown_table};
 pub use sources::{Fault, Sources};
 pub use values::{DatabaseUrl, Secret};

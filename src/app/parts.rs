@@ -11,13 +11,13 @@ use super::AppError;
 use crate::clock::Clock;
 use crate::config::{self, Config, IssuerKeys, Ports};
 use crate::crypto::{MasterKey, SigningKey};
-use crate::domain::law::{Law, LawFiles};
+use crate::domain::law::{Law, LawFile, LawFiles};
 use crate::entropy::Entropy;
 use crate::http::Limits;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::report::PdfRenderer;
-use crate::service::{CheckUrl, Service};
+use crate::service::{CheckUrl, Service, freeze};
 use crate::store::Store;
 
 /// What tokens of the built-in issuer carry as `iss`. No address: it must not change when the service moves.
@@ -46,15 +46,24 @@ pub(super) fn service(
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
     let (lease, nudge, law) = (lease(&config.outbound), Arc::default(), Arc::new(law(config)?));
-    Ok(Service { store, clock, entropy, signing_key, master_key, law, public_url, check_url, lease, nudge })
+    let rows = freeze(&law)?;
+    Ok(Service { store, clock, entropy, signing_key, master_key, law, rows, public_url, check_url, lease, nudge })
 }
 
 /// The law, from the configured files or those built in; a file that makes no sense stops the start.
 pub(crate) fn law(config: &Config) -> Result<Law, AppError> {
     let documents = config::law_documents(config)?;
-    let files =
-        LawFiles { obligations: documents.obligations, regions: documents.regions, authorities: documents.authorities };
+    let files = LawFiles {
+        obligations: law_file(documents.obligations),
+        regions: law_file(documents.regions),
+        authorities: law_file(documents.authorities),
+    };
     Ok(Law::parse(&files)?)
+}
+
+/// A file of the law, ready to be judged.
+pub(crate) fn law_file(document: config::LawDocument) -> LawFile {
+    LawFile { name: document.name, content: document.content }
 }
 
 /// The longest an attempt may take and its record wait; a delivery whose process died is sent again so much later.

@@ -21,15 +21,24 @@ pub struct Law {
     pub authorities: Option<PathBuf>,
 }
 
+/// A file of the law as a document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LawDocument {
+    /// The path, or the plain name of the file that is built in.
+    pub name: String,
+    /// Its content.
+    pub content: Value,
+}
+
 /// The files of the law as documents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LawDocuments {
     /// `obligations.toml`.
-    pub obligations: Value,
+    pub obligations: LawDocument,
     /// `regions.toml`.
-    pub regions: Value,
+    pub regions: LawDocument,
     /// `authorities.toml`.
-    pub authorities: Value,
+    pub authorities: LawDocument,
 }
 
 /// A file of the law that cannot be read.
@@ -46,14 +55,25 @@ pub struct LawFileError {
 /// When one cannot be read or is no TOML; the message says where.
 pub fn law_documents(config: &Config) -> Result<LawDocuments, LawFileError> {
     Ok(LawDocuments {
-        obligations: document(config.law.obligations.as_deref(), "obligations.toml", OBLIGATIONS)?,
+        obligations: obligations(config)?,
         regions: document(config.law.regions.as_deref(), "regions.toml", REGIONS)?,
         authorities: document(config.law.authorities.as_deref(), "authorities.toml", AUTHORITIES)?,
     })
 }
 
+/// The catalogue of obligations alone: the configured one, or the one built in.
+///
+/// # Errors
+/// When it cannot be read or is no TOML; the message says where.
+pub fn obligations(config: &Config) -> Result<LawDocument, LawFileError> {
+    document(config.law.obligations.as_deref(), "obligations.toml", OBLIGATIONS)
+}
+
 /// The TOML file at `path` as a document, or the one built in.
-pub fn document(path: Option<&Path>, name: &str, built_in: &str) -> Result<Value, LawFileError> {
+///
+/// # Errors
+/// When it cannot be read or is no TOML; the message says where.
+pub fn document(path: Option<&Path>, name: &str, built_in: &str) -> Result<LawDocument, LawFileError> {
     let file = path.map_or_else(|| name.to_owned(), |path| path.display().to_string());
     let fault = |problem: String| LawFileError { file: file.clone(), problem };
     let text = match path {
@@ -61,5 +81,18 @@ pub fn document(path: Option<&Path>, name: &str, built_in: &str) -> Result<Value
         None => built_in.to_owned(),
     };
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| fault(error.to_string()))?;
-    serde_json::to_value(table).map_err(|error| fault(error.to_string()))
+    Ok(LawDocument { content: json(toml::Value::Table(table)), name: file })
+}
+
+/// TOML as JSON; days and times become texts, so that they may stand with or without quotes.
+fn json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(flag) => flag.into(),
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Array(items) => items.into_iter().map(json).collect(),
+        toml::Value::Table(members) => members.into_iter().map(|(name, value)| (name, json(value))).collect(),
+    }
 }

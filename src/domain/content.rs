@@ -27,12 +27,12 @@ pub struct Unknown {
     /// The reason, in the filer's words.
     #[serde(rename = "unknown")]
     pub reason: String,
+    /// Who sees to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// When it will be known; UTC.
     #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub expected_by: Option<OffsetDateTime>,
-    /// Who sees to it, in the filer's words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
 }
 
 /// A member that may be given, declared unknown, or left out.
@@ -170,6 +170,10 @@ pub struct Figures {
     /// The records; their categories are free codes in lower snake case.
     #[serde(skip_serializing_if = "Tally::is_absent")]
     pub records: Tally<String>,
+    /// The countries whose persons are affected, ISO 3166-1 alpha-2; they decide which authorities are concerned, Art. 4(22)
+    /// GDPR. None where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub countries: Option<BTreeSet<String>>,
     /// A word to the controller; that of the whole incident goes to all who get no own one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -240,7 +244,7 @@ impl CommonContent {
 impl Figures {
     /// What one controller sees where it gave `self` for its own and `total` holds for the whole incident.
     ///
-    /// Categories are those of the incident unless it has its own. A number is never the total, unless `alone`; where the
+    /// Categories and countries are those of the incident unless it has its own. A number is never the total, unless `alone`; where the
     /// total is unknown, its reason stands for the part as well; otherwise `unstated` decides.
     pub(super) fn within(&self, total: &Self, alone: bool, unstated: impl Fn(&Count) -> Option<Count>) -> Self {
         let count = |own: &Option<Count>, whole: &Option<Count>| match (own, whole) {
@@ -260,6 +264,7 @@ impl Figures {
                 categories: self.records.categories.or(&total.records.categories).clone(),
                 count: count(&self.records.count, &total.records.count),
             },
+            countries: self.countries.as_ref().or(total.countries.as_ref()).cloned(),
             note: self.note.clone(),
         }
     }
@@ -276,9 +281,13 @@ impl ShareContent {
         Ok([&self.common.json, comma, own].concat())
     }
 
-    /// Whether special categories (Art. 9 GDPR) or professional secrets are concerned, as far as known.
+    /// Whether special categories (Art. 9 GDPR) are concerned, as far as known.
+    pub fn has_special_categories(&self) -> bool {
+        self.figures.special_categories.known().is_some_and(|categories| !categories.is_empty())
+    }
+
+    /// Whether special categories or professional secrets are concerned, as far as known.
     pub fn is_special(&self) -> bool {
-        let special = self.figures.special_categories.known().is_some_and(|categories| !categories.is_empty());
-        special || self.common.professional_secrecy
+        self.has_special_categories() || self.common.professional_secrecy
     }
 }

@@ -18,7 +18,24 @@ impl serde::Serialize for CountingRule {
     }
 }
 
+/// Counted.
+#[derive(Debug)]
+pub struct Counted {
+    /// Due.
+    pub due_at: OffsetDateTime,
+}
+
 impl CountingRule {
+    /// Counts.
+    pub fn count(
+        self,
+        from: OffsetDateTime,
+        span: &super::span::Span,
+        _region: &super::calendar::Region,
+    ) -> Result<Counted, ()> {
+        span.length().map(|length| Counted { due_at: self.due(from, length) }).ok_or(())
+    }
+
     /// Every rule with its name.
     pub const CODES: &'static [(&'static str, Self)] =
         &[("natural_hours", Self::NaturalHours), ("eu_hours", Self::EuHours)];

@@ -14,6 +14,11 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// The lane of a first attempt at an endpoint that failed so often in a row.
+    pub fn after(failures: i32) -> Self {
+        if failures >= DEGRADED_AFTER { Self::Retry } else { Self::First }
+    }
+
     /// Every lane.
     pub const ALL: [Self; 2] = [Self::First, Self::Retry];
 

@@ -2,6 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
+use super::calendar::Region;
 use super::counting::CountingRule;
 use super::span::Span;
 
@@ -12,6 +13,8 @@ pub struct FrozenTerms {
     pub span: Span,
     /// How the legal due time is counted.
     pub rule: CountingRule,
+    /// Whose holidays and zone count: an ISO 3166-1 or -2 code.
+    pub region: String,
     /// How long the debtor gave itself; never a legal limit. Absent where only the law speaks.
     pub internal_target: Option<Duration>,
 }
@@ -30,7 +33,7 @@ pub struct Due {
 }
 
 /// Where a duty stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DutyState {
     /// Its start event has not happened.
     NotStarted,
@@ -47,6 +50,25 @@ pub enum DutyState {
         /// Whether that was too late; `None` where the law gives no hours.
         late: Option<bool>,
     },
+    /// A named person decided that it is not owed. The clock stays, in case that is taken back.
+    NotRequired(Option<Due>, Closing),
+    /// What it came from was withdrawn.
+    Cancelled(Option<Due>, Closing),
+    /// A right that nobody used in time.
+    Lapsed(Due),
+    /// It came from a drill and is owed by nobody.
+    Drill(Option<Due>),
+}
+
+/// Who closed a duty without fulfilling it, when and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// When; UTC.
+    pub at: OffsetDateTime,
+    /// The person.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A step that a duty in this state cannot take.
@@ -83,13 +105,20 @@ pub struct Fired {
 }
 
 impl FrozenTerms {
-    /// The due times of a clock that begins at `start_at`.
-    pub fn due(&self, start_at: OffsetDateTime) -> Due {
+    /// The due times of a clock that begins at `start_at`, counted in `region`; `cap` is an outer limit that holds beside it.
+    ///
+    /// Where the rule cannot count, since the holidays of that year are not known, the legal due time is that from moment to
+    /// moment: no rule is shorter. A cap that had passed when the clock began does not hold.
+    pub fn due(&self, start_at: OffsetDateTime, region: &Region, cap: Option<OffsetDateTime>) -> Due {
         let target = self.internal_target.map(|target| start_at + target);
-        let length = self.span.length();
+        let moment = self.span.length().map(|length| start_at + length);
+        let counted = self.rule.count(start_at, &self.span, region).ok().map(|counted| counted.due_at).or(moment);
+        let cap = cap.filter(|cap| *cap > start_at);
+        let legal_due_at = counted.into_iter().chain(counted.and(cap)).min();
         // Without a limit and without a target an alarm after a day is still better than none.
-        let alarm_at = length.map_or_else(|| target.unwrap_or(start_at + Duration::DAY), |length| start_at + length);
-        let legal_due_at = length.map(|length| self.rule.due(start_at, length));
+        let aim = target.unwrap_or(start_at + Duration::DAY);
+        let alarm_at = moment.or(legal_due_at).unwrap_or(aim);
+        let alarm_at = legal_due_at.map_or(alarm_at, |due| due.min(alarm_at));
         Due { start_at, alarm_at, legal_due_at, internal_target_at: target }
     }
 }
@@ -129,21 +158,39 @@ impl DutyState {
             Self::Running(_) => "running",
             Self::Breached(_) => "breached",
             Self::Met { .. } => "met",
+            Self::NotRequired(..) => "not_required",
+            Self::Cancelled(..) => "cancelled",
+            Self::Lapsed(_) => "lapsed",
+            Self::Drill(_) => "drill",
         }
+    }
+
+    /// Whether it is or may still become owed.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::NotStarted | Self::Running(_) | Self::Breached(_))
     }
 
     /// The due times, once the clock has begun.
     pub fn due(&self) -> Option<&Due> {
         match self {
             Self::NotStarted => None,
-            Self::Running(due) | Self::Breached(due) | Self::Met { due, .. } => Some(due),
+            Self::Running(due) | Self::Breached(due) | Self::Met { due, .. } | Self::Lapsed(due) => Some(due),
+            Self::NotRequired(due, _) | Self::Cancelled(due, _) | Self::Drill(due) => due.as_ref(),
         }
     }
 
-    /// The start event happened at `at`. Happening again changes nothing, so it is refused.
-    pub fn start(self, terms: &FrozenTerms, at: OffsetDateTime) -> Result<Self, InvalidTransition> {
+    /// Who closed it without fulfilment, when and why.
+    pub fn closing(&self) -> Option<&Closing> {
         match self {
-            Self::NotStarted => Ok(Self::Running(terms.due(at))),
+            Self::NotRequired(_, closing) | Self::Cancelled(_, closing) => Some(closing),
+            _ => None,
+        }
+    }
+
+    /// The start event happened; `due` are the times that follow. Happening again changes nothing, so it is refused.
+    pub fn start(self, due: Due) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::NotStarted => Ok(Self::Running(due)),
             _ => Err(InvalidTransition),
         }
     }
@@ -152,17 +199,62 @@ impl DutyState {
     pub fn meet(self, at: OffsetDateTime) -> Result<Self, InvalidTransition> {
         match self {
             Self::Running(due) | Self::Breached(due) => Ok(Self::Met { due, met_at: at, late: due.is_late(at) }),
-            Self::NotStarted | Self::Met { .. } => Err(InvalidTransition),
+            _ => Err(InvalidTransition),
         }
     }
 
+    /// A named person decided that it is not owed; only where the row leaves room for that, which the caller has checked.
+    pub fn waive(self, closing: Closing) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::NotStarted => Ok(Self::NotRequired(None, closing)),
+            Self::Running(due) | Self::Breached(due) => Ok(Self::NotRequired(Some(due), closing)),
+            _ => Err(InvalidTransition),
+        }
+    }
+
+    /// The decision that it is not owed was taken back at `now`; the clock is the one it had, as if it had run on.
+    pub fn reopen(self, now: OffsetDateTime) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::NotRequired(None, _) => Ok(Self::NotStarted),
+            Self::NotRequired(Some(due), _) => Ok(Self::owed(due, now)),
+            _ => Err(InvalidTransition),
+        }
+    }
+
+    /// What it came from was withdrawn. What was fulfilled stays fulfilled.
+    pub fn cancel(self, closing: Closing) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::NotStarted => Ok(Self::Cancelled(None, closing)),
+            Self::Running(due) | Self::Breached(due) => Ok(Self::Cancelled(Some(due), closing)),
+            _ => Err(InvalidTransition),
+        }
+    }
+
+    /// The start event proved to have been at another time; `due` are the times that follow. What is closed is never touched.
+    pub fn reclock(self, due: Due, now: OffsetDateTime) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Running(_) | Self::Breached(_) => Ok(Self::owed(due, now)),
+            _ => Err(InvalidTransition),
+        }
+    }
+
+    fn owed(due: Due, now: OffsetDateTime) -> Self {
+        if due.is_late(now) == Some(true) { Self::Breached(due) } else { Self::Running(due) }
+    }
+
     /// Looks at the clock: what has come between the step `from` and `now`. `None` if nothing has.
-    pub fn look(&self, from: Step, now: OffsetDateTime) -> Option<Fired> {
+    ///
+    /// At the legal due time a duty is breached; of a right that `lapses` nothing is left then.
+    pub fn look(&self, from: Step, now: OffsetDateTime, lapses: bool) -> Option<Fired> {
         let (Self::Running(due) | Self::Breached(due)) = self else { return None };
         let come: Vec<Step> =
             Step::ALL.into_iter().filter(|step| *step >= from && due.at(*step).is_some_and(|at| at <= now)).collect();
         let (step, skipped) = come.split_last()?;
-        let state = if *step == Step::Breach { Self::Breached(*due) } else { *self };
+        let state = match (step, lapses) {
+            (Step::Breach, true) => Self::Lapsed(*due),
+            (Step::Breach, false) => Self::Breached(*due),
+            _ => self.clone(),
+        };
         Some(Fired { step: *step, skipped: skipped.to_vec(), state, next: due.next(step.following()) })
     }
 }

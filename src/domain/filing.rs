@@ -13,8 +13,9 @@ use super::{
     count::Count,
     fault::Faults,
     id::OrganisationId,
+    origin::Origin,
     parse::{Object, Place},
-    vocabulary::Stage,
+    vocabulary::{CountedFrom, Stage},
 };
 
 /// The body of `POST /v1/incidents`, understood and free of contradictions.
@@ -26,6 +27,12 @@ pub struct Filing {
     pub total: Figures,
     /// Whom it affects.
     pub affected: Affected,
+    /// Whether it is a drill: everything is done but sending, and nothing is owed.
+    pub drill: bool,
+    /// Why nobody has to be told, where nobody has.
+    pub no_duty_reason: Option<String>,
+    /// The sub-processor's notice that it came from.
+    pub origin: Option<Origin>,
 }
 
 /// Whom an incident affects.
@@ -80,10 +87,31 @@ impl Filing {
         let total = Figures::members(&mut object, stage, faults);
         let affected =
             object.required("affected", faults, |place, faults| Affected::parse(place, stage, &total, faults));
+        let drill = object.optional("drill", faults, Place::boolean);
+        let no_duty_reason = object.optional("no_duty_reason", faults, |place, faults| place.text(2000, faults));
+        let origin = object.optional("origin", faults, |place, faults| Origin::parse(place, now, faults));
         object.close(faults);
-        let filing = Self { common: Arc::new(common?), total, affected: affected? };
+        let filing = Self {
+            common: Arc::new(common?),
+            total,
+            affected: affected?,
+            drill: drill.flatten().unwrap_or_default(),
+            no_duty_reason: no_duty_reason.flatten(),
+            origin: origin.flatten(),
+        };
         check::expectations(&filing, now, faults);
         Some(filing)
+    }
+
+    /// When the processor was aware: the earliest knowledge counts, be it its own or its sub-processor's notice. UTC.
+    pub fn aware_at(&self) -> OffsetDateTime {
+        self.start(CountedFrom::Awareness)
+    }
+
+    /// The instant from which a limit of an agreement runs, not later than a sub-processor's notice came. UTC.
+    pub fn start(&self, counted_from: CountedFrom) -> OffsetDateTime {
+        let own = self.common.start(counted_from);
+        self.origin.as_ref().map_or(own, |origin| own.min(origin.received_at))
     }
 
     /// The whole incident, as only the processor sees it.
@@ -99,7 +127,7 @@ impl Filing {
         let initial = self.common.stage == Stage::Initial;
         let unstated = |_: &Count| {
             let reason = NOT_BROKEN_DOWN.to_owned();
-            (listed.is_none() && initial).then_some(Count::Unknown(Unknown { reason, expected_by: None, owner: None }))
+            (listed.is_none() && initial).then_some(Count::Unknown(Unknown { reason, owner: None, expected_by: None }))
         };
         let none = Figures::default();
         let own = listed.map_or(&none, |share| &share.figures);

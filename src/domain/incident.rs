@@ -25,6 +25,10 @@ pub enum IncidentState {
     Told,
     /// Every controller has acknowledged.
     Acknowledged,
+    /// Nobody had to be told.
+    Kept,
+    /// There was no breach after all.
+    Withdrawn,
 }
 
 /// How many notices stand where.
@@ -53,6 +57,8 @@ pub struct IncidentSummary {
     pub title: String,
     /// How far the telling has come.
     pub state: IncidentState,
+    /// Whether it is a drill: nothing is sent and nothing owed.
+    pub drill: bool,
     /// When somebody saw something, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub detected_at: OffsetDateTime,
@@ -76,6 +82,13 @@ pub struct Incident {
     pub processor: Link,
     /// Why awareness came later than detection.
     pub awareness_reason: Option<String>,
+    /// When it was withdrawn, UTC.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub withdrawn_at: Option<OffsetDateTime>,
+    /// Why nobody was told, where nobody had to be.
+    pub no_duty_reason: Option<String>,
+    /// The sub-processor's notice that it came from; for the processor's eyes only.
+    pub origin: Option<Box<RawValue>>,
     /// The content: of the whole for the processor, of the own share for a controller.
     pub content: Box<RawValue>,
     /// Where the notices stand that the reader may see.
@@ -121,7 +134,8 @@ impl IncidentState {
         match counts {
             NoticeCounts { pending: 1.., .. } => Self::Telling,
             NoticeCounts { delivered: 1.., .. } => Self::Told,
-            NoticeCounts { .. } => Self::Acknowledged,
+            NoticeCounts { acknowledged: 1.., .. } => Self::Acknowledged,
+            NoticeCounts { .. } => Self::Kept,
         }
     }
 
@@ -131,6 +145,8 @@ impl IncidentState {
             "telling" => Some(Self::Telling),
             "told" => Some(Self::Told),
             "acknowledged" => Some(Self::Acknowledged),
+            "kept" => Some(Self::Kept),
+            "withdrawn" => Some(Self::Withdrawn),
             _ => None,
         }
     }
@@ -145,6 +161,10 @@ pub struct NoticeSummary {
     pub incident: IncidentId,
     /// Number within (incident, controller), from 1.
     pub sequence: i32,
+    /// The version of the incident that it tells.
+    pub version: i32,
+    /// Whether nothing is open of what the agreement demands.
+    pub complete: bool,
     /// Type of event that tells it.
     #[serde(rename = "type")]
     pub kind: String,

@@ -1,6 +1,7 @@
 //! Organisations as they are entered and shown: legal persons with roles, a seat and contacts. Stores nothing.
 
 mod places;
+mod seat;
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,8 @@ use super::{
     vocabulary::OrganisationRole,
 };
 
-pub use places::is_country;
+pub use places::{is_country, is_in_eu};
+pub use seat::{OnTimeout, ReleasePolicy, Seat, Sector, is_place, is_region};
 
 /// An organisation to be created, or the new state of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +33,17 @@ pub struct NewOrganisation {
     pub region: Option<String>,
     /// Whom to reach.
     pub contacts: Vec<Contact>,
+    /// Default `private`.
+    pub sector: Sector,
+    /// Further regimes that bind it, such as `nis2` or `dora`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub regimes: BTreeSet<String>,
+    /// The main establishment (Art. 4(16) GDPR) where it is not the seat; ISO 3166-1 or 3166-2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_establishment: Option<String>,
+    /// For processors only: how a second person releases what leaves the house; none for no such release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_policy: Option<ReleasePolicy>,
 }
 
 /// An organisation as it stands.
@@ -48,6 +61,14 @@ pub struct Organisation {
     pub region: Option<String>,
     /// Whom to reach.
     pub contacts: Vec<Contact>,
+    /// The sector, as far as it decides on supervision.
+    pub sector: Sector,
+    /// Further regimes that bind it.
+    pub regimes: BTreeSet<String>,
+    /// The main establishment where it is not the seat.
+    pub main_establishment: Option<String>,
+    /// How a second person releases what leaves the house.
+    pub release_policy: Option<ReleasePolicy>,
     /// Counts from 1.
     pub version: i32,
     /// When it was created, UTC.
@@ -98,6 +119,16 @@ impl NewOrganisation {
         let contacts = object.optional("contacts", faults, |place, faults| {
             place.list(faults, |item, faults| Contact::parse(item, faults))
         });
+        let sector = object.optional("sector", faults, |place, faults| place.code(Sector::CODES, faults));
+        let regimes = object.optional("regimes", faults, |place, faults| place.set(faults, Place::word));
+        let main_establishment = object.optional("main_establishment", faults, seat::establishment);
+        let release_policy = object.optional("release_policy", faults, |place, faults| {
+            let policy = ReleasePolicy::parse(place, faults);
+            if roles.as_ref().is_some_and(|roles| !roles.contains(&OrganisationRole::Processor)) {
+                faults.add(&place.pointer, "processors_only", "Only a processor can have a release policy.");
+            }
+            policy
+        });
         object.close(faults);
         Some(Self {
             name: name?,
@@ -105,7 +136,25 @@ impl NewOrganisation {
             country: country?,
             region: region?,
             contacts: contacts?.unwrap_or_default(),
+            sector: sector?.unwrap_or(Sector::Private),
+            regimes: regimes?.unwrap_or_default(),
+            main_establishment: main_establishment?,
+            release_policy: release_policy?,
         })
+    }
+}
+
+impl Organisation {
+    /// Where it sits and what follows from that.
+    pub fn seat(&self) -> Seat {
+        Seat {
+            country: self.country.clone(),
+            region: self.region.clone(),
+            sector: self.sector,
+            regimes: self.regimes.clone(),
+            main_establishment: self.main_establishment.clone(),
+            release_policy: self.release_policy,
+        }
     }
 }
 
@@ -159,7 +208,9 @@ mod tests {
 
     fn body() -> Value {
         json!({"name": "Muster Lernsysteme GmbH", "roles": ["processor"], "country": "DE", "region": "DE-BW",
-               "contacts": [{"role": "dpo", "name": "Data protection desk", "email": "dpo@example.org", "phone": "+49 711 0"}]})
+               "contacts": [{"role": "dpo", "name": "Data protection desk", "email": "dpo@example.org", "phone": "+49 711 0"}],
+               "sector": "telecom", "regimes": ["dora", "nis2"], "main_establishment": "FR",
+               "release_policy": {"window_share_percent": 50, "on_timeout": "send"}})
     }
 
     fn pointers(body: &Value) -> Vec<String> {
@@ -171,7 +222,26 @@ mod tests {
     fn an_organisation_is_written_as_it_was_read() {
         assert_eq!(serde_json::to_value(NewOrganisation::parse(&body()).unwrap()).unwrap(), body());
         let least = json!({"name": "A", "roles": ["controller", "processor"], "country": "FR"});
-        assert!(NewOrganisation::parse(&least).unwrap().contacts.is_empty());
+        let least = NewOrganisation::parse(&least).unwrap();
+        assert!(least.contacts.is_empty() && least.regimes.is_empty() && least.release_policy.is_none());
+        assert_eq!(least.sector, Sector::Private);
+    }
+
+    #[test]
+    fn what_decides_on_supervision_is_checked() {
+        let bad = json!({"name": "A", "roles": ["controller"], "country": "DE", "sector": "king", "regimes": ["NIS2", "dora", "dora"],
+                         "main_establishment": "DE-XX", "release_policy": {"window_share_percent": 91, "on_timeout": "wait", "x": 1}});
+        let expected = [
+            "/sector",
+            "/regimes/0",
+            "/regimes/2",
+            "/main_establishment",
+            "/release_policy/window_share_percent",
+            "/release_policy/on_timeout",
+            "/release_policy/x",
+            "/release_policy",
+        ];
+        assert_eq!(pointers(&bad), expected);
     }
 
     #[test]

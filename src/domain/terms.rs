@@ -19,6 +19,12 @@ use super::{
 pub struct Terms {
     /// The time limit for the notice.
     pub notify_within: Span,
+    /// The limit for the complete content; none where the agreement does not ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete_within: Option<Span>,
+    /// How long the controller may object to a new sub-processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subprocessor_objection: Option<IsoDuration>,
     /// From when the limit runs; default `awareness`.
     pub counted_from: CountedFrom,
     /// The kinds of incident that must be told; at least one.

@@ -3,10 +3,12 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::duty_facts::all_duty_facts;
 use super::error::refused;
-use super::record_attempts::{after_information, duty_facts};
+use super::record_attempts::informed_by;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
+use crate::domain::course::{Earlier, course};
 use crate::domain::duty_record::Duty;
 use crate::domain::fault::Faults;
 use crate::domain::id::{NoticeId, ReceiptId};
@@ -103,13 +105,10 @@ impl Service {
         }
         notices::mark_acknowledged(connection, id, now)?;
         deliveries::close(connection, id)?;
-        let changed: Vec<Duty> = duties::of_notices(connection, &[id.as_str()])?
-            .into_iter()
-            .filter_map(|(_, duty)| after_information(duty, now))
-            .collect();
-        duties::update(connection, &changed)?;
+        let duties = duties::of_notices(connection, &[id.as_str()])?;
+        let changed = course(duties, informed_by(&fact, now), Earlier::default(), &self.law.calendar);
         ledger::append(connection, &[proof(&fact, actor, &receipt, &changed)])?;
-        let told = self.tell_met(connection, &changed, now)?;
+        let told = self.settle(connection, &changed, now)?;
         Ok((receipt, told))
     }
 
@@ -171,7 +170,7 @@ fn proof(fact: &NoticeFacts, actor: &Actor, receipt: &Receipt, duties: &[Duty]) 
             "content_sha256": fact.content_sha256,
             "receipt": receipt.id,
             "receipt_sha256": crate::crypto::sha256_hex(receipt.jws.as_bytes()),
-            "duties": duties.iter().map(duty_facts).collect::<Vec<_>>(),
+            "duties": all_duty_facts(duties),
         }),
         actor: actor.clone(),
         at: receipt.at,

@@ -1,6 +1,7 @@
 //! What a fresh database needs before anybody can ask for anything: the operator's own organisation.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -8,8 +9,8 @@ use super::record::{Deed, digest};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::OrganisationId;
-use crate::domain::organisation::NewOrganisation;
-use crate::store::{AnyConnection, ledger, organisations};
+use crate::domain::organisation::{NewOrganisation, Sector};
+use crate::store::{AnyConnection, ledger, obligations, organisations};
 
 /// The operator's organisation, the same in every database: a UUID version 7 of the year 1970.
 pub fn operator_id() -> OrganisationId {
@@ -32,6 +33,10 @@ impl Service {
                 country: "ZZ".to_owned(),
                 region: None,
                 contacts: Vec::new(),
+                sector: Sector::Private,
+                regimes: BTreeSet::new(),
+                main_establishment: None,
+                release_policy: None,
             };
             if organisations::insert(connection, &id, &new, &id, now)? {
                 let actor = Actor::service(id.clone());
@@ -42,6 +47,14 @@ impl Service {
             Ok::<_, ServiceError>(id)
         };
         self.store.write(work).await
+    }
+}
+
+impl Service {
+    /// Keeps the words of today's law, so that duties can name the rows that they are born from.
+    pub async fn keep_law(&self) -> Result<(), ServiceError> {
+        let rows = Arc::clone(&self.rows);
+        self.store.write(move |connection| Ok(obligations::keep(connection, &rows)?)).await
     }
 }
 

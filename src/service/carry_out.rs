@@ -4,19 +4,18 @@ use serde::Serialize;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
+use super::derive::Birth;
 use super::file_incident::{Plan, Told};
 use super::{Answer, Service, ServiceError};
 use crate::domain::actor::Actor;
-use crate::domain::duty::{DutyState, FrozenTerms, Step};
-use crate::domain::duty_record::{Duty, SUPERVISORY_AUTHORITY};
+use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::IncidentState;
 use crate::domain::ledger::{NewEntry, Stream};
-use crate::domain::obligation::{AUTHORITY_NOTIFICATION, CONTRACT_NOTICE, Limit};
+use crate::domain::owed::is_telling;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::span::{IsoDuration, Span};
-use crate::store::incidents::{self, NewIncidentRow};
+use crate::store::incidents::{self, NewIncidentRow, NewVersionRow};
 use crate::store::notices::{self, NewNoticeRow};
 use crate::store::{AnyConnection, duties, ledger, micros, outbox, webhooks};
 use crate::telemetry;
@@ -30,6 +29,7 @@ struct Answered<'a> {
     version: i32,
     kind: &'a str,
     stage: &'a str,
+    drill: bool,
     state: IncidentState,
     #[serde(with = "time::serde::rfc3339")]
     filed_at: OffsetDateTime,
@@ -54,93 +54,24 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<Answer, ServiceError> {
         let incident: IncidentId = self.id(now);
-        let mut all_duties = Vec::with_capacity(plan.told.len() * 2);
+        let birth = Birth { incident: &incident, processor: &actor.organisation, plan, now };
+        let mut all_duties = self.duties_of_processor(birth);
+        all_duties.extend(self.open_item_duties(birth, &actor.organisation, &plan.open_items));
         let mut prepared = Vec::with_capacity(plan.told.len());
         for told in &plan.told {
-            let contract = self.contract_duty(actor, plan, told, &incident, now);
-            // Where the limit has passed already, haste is greatest: the schedule stays dense for a day.
-            let a_day = now + Duration::DAY;
-            let deadline = contract.state.due().map_or(a_day, |due| due.alarm_at.max(a_day));
-            all_duties.push(contract);
-            all_duties.extend(self.authority_duty(actor, plan, told, &incident, now));
-            prepared.push(Prepared { notice: self.id(now), told, deadline });
+            let owed = self.duties_of_party(birth, told);
+            prepared.push(Prepared { notice: self.id(now), told, deadline: deadline(&owed, now) });
+            all_duties.extend(owed);
+            all_duties.extend(self.open_item_duties(birth, &told.agreement.controller, &told.own_items));
         }
         store_incident(connection, actor, plan, &incident, now)?;
-        store_notices(connection, actor, &prepared, &incident, now)?;
+        store_notices(connection, actor, plan, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
-        let has_deliveries = self.enqueue(connection, &actor.organisation, &prepared, now)?;
+        let sends = !plan.filing.drill;
+        let has_deliveries = sends && self.enqueue(connection, &actor.organisation, &prepared, now)?;
         ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
         Ok(Answer { has_deliveries, ..answer(plan, &incident, all_duties, now)? })
-    }
-
-    fn contract_duty(
-        &self,
-        actor: &Actor,
-        plan: &Plan,
-        told: &Told,
-        incident: &IncidentId,
-        now: OffsetDateTime,
-    ) -> Duty {
-        let (common, agreement) = (&plan.filing.common, &told.agreement);
-        let terms = FrozenTerms {
-            span: agreement.terms.limit(common.kind, told.special).clone(),
-            rule: CONTRACT_NOTICE.rule,
-            internal_target: Some(agreement.terms.internal_target(told.special).length()),
-        };
-        let due = terms.due(common.start(agreement.terms.counted_from));
-        let clause = agreement.terms.clause(common.kind, told.special);
-        let clause = clause.map(|clause| format!(", {clause}")).unwrap_or_default();
-        Duty {
-            id: self.id(now),
-            incident: incident.clone(),
-            processor: actor.organisation.clone(),
-            controller: agreement.controller.clone(),
-            agreement: agreement.id.clone(),
-            agreement_version: agreement.version,
-            obligation: &CONTRACT_NOTICE,
-            debtor: actor.organisation.clone(),
-            recipient: agreement.controller.to_string(),
-            legal_basis: format!("{}; {}{clause}", CONTRACT_NOTICE.legal_basis, agreement.reference),
-            terms,
-            next: due.next(Some(Step::Half)),
-            state: DutyState::Running(due),
-        }
-    }
-
-    /// The controller's own duty; its clock starts when the notice has reached it.
-    fn authority_duty(
-        &self,
-        actor: &Actor,
-        plan: &Plan,
-        told: &Told,
-        incident: &IncidentId,
-        now: OffsetDateTime,
-    ) -> Option<Duty> {
-        let Limit::Law(length) = AUTHORITY_NOTIFICATION.limit else { return None };
-        if !AUTHORITY_NOTIFICATION.follows_from(plan.filing.common.kind) {
-            return None;
-        }
-        let terms = FrozenTerms {
-            span: Span::Within(IsoDuration::of(length)),
-            rule: AUTHORITY_NOTIFICATION.rule,
-            internal_target: None,
-        };
-        Some(Duty {
-            id: self.id(now),
-            incident: incident.clone(),
-            processor: actor.organisation.clone(),
-            controller: told.agreement.controller.clone(),
-            agreement: told.agreement.id.clone(),
-            agreement_version: told.agreement.version,
-            obligation: &AUTHORITY_NOTIFICATION,
-            debtor: told.agreement.controller.clone(),
-            recipient: SUPERVISORY_AUTHORITY.to_owned(),
-            legal_basis: AUTHORITY_NOTIFICATION.legal_basis.to_owned(),
-            terms,
-            next: None,
-            state: DutyState::NotStarted,
-        })
     }
 
     /// Puts each notice into the outbox of every endpoint that its controller wants it at; answers whether there is any.
@@ -170,6 +101,13 @@ impl Service {
     }
 }
 
+/// Until when a notice is tried densely. Where the limit has passed already, haste is greatest: for a day at least.
+fn deadline(owed: &[Duty], now: OffsetDateTime) -> OffsetDateTime {
+    let telling = owed.iter().filter(|duty| is_telling(&duty.obligation));
+    let alarm = telling.filter_map(|duty| duty.state.due()).map(|due| due.alarm_at).min();
+    alarm.into_iter().chain([now + Duration::DAY]).max().unwrap_or(now)
+}
+
 impl Told {
     /// Whether the agreement with `processor` sends notices to this endpoint: to those it names, or to all where it names none.
     fn goes_to(&self, endpoint: &webhooks::Endpoint, processor: &OrganisationId) -> bool {
@@ -187,6 +125,7 @@ fn store_incident(
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
     let common = &plan.filing.common;
+    let origin = plan.filing.origin.as_ref().map(serde_json::to_string).transpose()?;
     let row = NewIncidentRow {
         id: incident.as_str(),
         processor_id: actor.organisation.as_str(),
@@ -200,13 +139,32 @@ fn store_incident(
         filed_at: micros(now),
         affected_count: i32::try_from(plan.told.len()).unwrap_or(i32::MAX),
         content: &plan.content,
+        drill: plan.filing.drill,
+        no_duty_reason: plan.filing.no_duty_reason.as_deref(),
+        origin: origin.as_deref(),
     };
-    Ok(incidents::insert(connection, row)?)
+    incidents::insert(connection, row)?;
+    let version = NewVersionRow {
+        incident_id: incident.as_str(),
+        version: 1,
+        kind: "initial",
+        stage: common.stage.as_str(),
+        reason: None,
+        filing: &plan.body,
+        changes: "[]",
+        content_sha256: &plan.content_sha256,
+        filed_at: micros(now),
+        filed_by: &actor.subject,
+        release_state: "not_needed",
+        release_due_at: None,
+    };
+    Ok(incidents::insert_version(connection, version)?)
 }
 
 fn store_notices(
     connection: &mut AnyConnection,
     actor: &Actor,
+    plan: &Plan,
     prepared: &[Prepared<'_>],
     incident: &IncidentId,
     now: OffsetDateTime,
@@ -225,6 +183,9 @@ fn store_notices(
             content: &one.told.content,
             content_sha256: &one.told.content_sha256,
             created_at: micros(now),
+            incident_version: 1,
+            complete: one.told.complete,
+            drill: plan.filing.drill,
         });
     }
     Ok(notices::insert(connection, &rows)?)
@@ -253,6 +214,7 @@ fn entry(
             "stage": plan.filing.common.stage,
             "affected": prepared.len(),
             "content_sha256": plan.content_sha256,
+            "drill": plan.filing.drill,
             "notices": notices,
         }),
         actor: actor.clone(),
@@ -273,7 +235,8 @@ fn answer(
         version: 1,
         kind: plan.filing.common.kind.as_str(),
         stage: plan.filing.common.stage.as_str(),
-        state: IncidentState::Telling,
+        drill: plan.filing.drill,
+        state: if plan.told.is_empty() { IncidentState::Kept } else { IncidentState::Telling },
         filed_at: now,
         affected_count: plan.told.len(),
         duties: Page::cut(all_duties, page.limit, duties::key),

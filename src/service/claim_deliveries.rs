@@ -8,12 +8,14 @@ use url::Url;
 
 use super::{Service, ServiceError};
 use crate::crypto::{sha256_hex, webhook_signatures};
+use crate::domain::catalogue::Recipient;
+use crate::domain::course::region;
 use crate::domain::delivery::Lane;
-use crate::domain::duty::{FrozenTerms, Step};
+use crate::domain::duty::Step;
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
-use crate::domain::id::WebhookId;
-use crate::domain::obligation::AUTHORITY_NOTIFICATION;
+use crate::domain::id::{IncidentId, OrganisationId, WebhookId};
+use crate::domain::milestone::Milestone;
 use crate::store::deliveries::{self, Claimed, NewAttemptRow};
 use crate::store::notices::{self, NoticeFacts};
 use crate::store::parties;
@@ -53,7 +55,8 @@ pub struct Outgoing {
 struct Facts {
     targets: HashMap<String, Target>,
     notices: HashMap<String, NoticeFacts>,
-    authority: HashMap<String, Duty>,
+    /// Each controller's own clock towards its authority, by incident and controller.
+    authority: HashMap<(IncidentId, OrganisationId), Duty>,
     duties: HashMap<String, Duty>,
     names: HashMap<String, String>,
 }
@@ -142,9 +145,12 @@ impl Service {
 
     /// The thin body: who, which, the digest of the content, and where to fetch it. No content of the incident.
     fn notice_data(&self, notice: &NoticeFacts, target: &Target, facts: &Facts, now: OffsetDateTime) -> Value {
-        let started = facts.authority.get(notice.id.as_str());
+        let duty = facts.authority.get(&(notice.incident.clone(), notice.controller.clone()));
         // Until the notice has arrived the clock has not started; this very request starts it when it gets through.
-        let due = started.map(|duty| duty.state.due().copied().unwrap_or_else(|| FrozenTerms::due(&duty.terms, now)));
+        let due = duty.and_then(|duty| {
+            let region = region(&self.law.calendar, &duty.terms.region)?;
+            Some(duty.state.due().copied().unwrap_or_else(|| duty.terms.due(now, region, None)))
+        });
         let time = |at: Option<OffsetDateTime>| {
             at.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
         };
@@ -232,7 +238,13 @@ fn read_facts(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<Fac
     let mut processors: Vec<String> = notices.iter().map(|notice| notice.processor.to_string()).collect();
     processors.sort_unstable();
     processors.dedup();
-    let authority = duties::of_notices(connection, &notice_ids)?;
+    let to_authority = |duty: &Duty| {
+        let row = &duty.obligation;
+        duty.state.is_open()
+            && row.recipient == Recipient::SupervisoryAuthority
+            && row.start == Milestone::ControllerInformed
+    };
+    let authority = duties::of_notices_unlocked(connection, &notice_ids)?.into_iter().filter(to_authority);
     Ok(Facts {
         targets: webhooks::targets(connection, &webhook_ids)?
             .into_iter()
@@ -240,10 +252,7 @@ fn read_facts(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<Fac
             .collect(),
         names: parties::names(connection, &processors)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
-        authority: authority
-            .into_iter()
-            .filter(|(_, duty)| duty.obligation.code == AUTHORITY_NOTIFICATION.code)
-            .collect(),
+        authority: authority.map(|duty| ((duty.incident.clone(), duty.party.clone()), duty)).collect(),
         duties: duties::by_ids(connection, &duty_ids)?.into_iter().map(|duty| (duty.id.to_string(), duty)).collect(),
     })
 }

@@ -5,10 +5,10 @@ use time::{Duration, OffsetDateTime};
 
 use super::error::refused;
 use super::record::{Deed, digest};
-use super::record_attempts::lane_for;
 use super::{Answer, Idempotency, Service, ServiceError, operator_id};
 use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
+use crate::domain::delivery::Lane;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId, WebhookId};
 use crate::domain::vocabulary::OrganisationRole;
@@ -107,7 +107,7 @@ impl Service {
             duty: None,
             webhook: endpoint.id.clone(),
             organisation: endpoint.organisation.clone(),
-            lane: lane_for(endpoint.failures),
+            lane: Lane::after(endpoint.failures),
             deadline_at,
         }
     }

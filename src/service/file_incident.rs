@@ -1,20 +1,20 @@
 //! Filing an incident: who must be told, what each agreement demands, and one transaction that holds everything that follows.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
+use super::telling::{concerned, event, legal_day, wanted};
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
-use crate::domain::content::{Ask, ShareContent, demand_faults};
-use crate::domain::fault::Faults;
-use crate::domain::filing::{Affected, Filing, Share};
-use crate::domain::id::OrganisationId;
-use crate::domain::span::Span;
-use crate::store::parties::{self, InForce, Wanted};
+use crate::domain::catalogue::FrozenRow;
+use crate::domain::content::OpenItem;
+use crate::domain::filing::Filing;
+use crate::domain::organisation::Seat;
+use crate::domain::owed::{Event, owed_by_processor};
+use crate::store::parties::{self, InForce, Processor};
 use crate::store::{AnyConnection, StoreError};
 
 /// How often a filing is prepared anew because agreements changed meanwhile.
@@ -23,17 +23,36 @@ const TRIES: usize = 8;
 /// One controller that will be told.
 pub(super) struct Told {
     pub(super) agreement: InForce,
-    pub(super) special: bool,
+    /// The event as it touches this controller.
+    pub(super) event: Event,
+    /// The rows that are owed to it and by it.
+    pub(super) rows: Vec<Arc<FrozenRow>>,
+    /// What this controller itself declared unknown.
+    pub(super) own_items: Vec<OpenItem>,
     pub(super) content: String,
     pub(super) content_sha256: String,
+    /// Whether nothing is open of what the agreement demands.
+    pub(super) complete: bool,
 }
 
 /// A checked filing and everybody it concerns.
 pub(super) struct Plan {
     pub(super) filing: Filing,
+    /// The filing as it came, from which every share can be derived again.
+    pub(super) body: String,
     /// The whole incident as JSON.
     pub(super) content: String,
     pub(super) content_sha256: String,
+    /// Where the processor sits.
+    pub(super) seat: Seat,
+    /// The rows that are law when the processor became aware.
+    pub(super) rows: Vec<Arc<FrozenRow>>,
+    /// Those that the processor owes once for the whole incident.
+    pub(super) own: Vec<Arc<FrozenRow>>,
+    /// The row of the release by a second person, where the processor asks for that.
+    pub(super) release: Option<Arc<FrozenRow>>,
+    /// What is open for all alike.
+    pub(super) open_items: Vec<OpenItem>,
     pub(super) told: Vec<Told>,
     pub(super) edition: i64,
 }
@@ -41,13 +60,6 @@ pub(super) struct Plan {
 enum Prepared {
     Answered(Answer),
     Plan(Box<Plan>),
-}
-
-/// An agreement that asks to be told, with the place of its controller in the list of the filing.
-struct Candidate<'f> {
-    position: Option<usize>,
-    share: Option<&'f Share>,
-    agreement: InForce,
 }
 
 impl Service {
@@ -123,121 +135,39 @@ impl Service {
         let mut plan = None;
         if let Some(filing) = filing {
             let day = legal_day(filing.common.aware_at);
-            let agreements = parties::in_force(connection, &actor.organisation, &wanted(&filing.affected), &day)?;
-            let told = tell(&filing, agreements, &mut faults)?;
-            let content = filing.whole().to_json()?;
-            let content_sha256 = sha256_hex(content.as_bytes());
-            plan = Some(Box::new(Plan { filing, content, content_sha256, told, edition: processor.edition }));
+            let iso = day.to_string();
+            let agreements = parties::in_force(connection, &actor.organisation, &wanted(&filing.affected), &iso)?;
+            let rows = self.rows_in_force(day);
+            let concerned = concerned(&filing, agreements, &processor.seat, &rows);
+            faults.extend_new(concerned.faults(&filing));
+            let told = if faults.is_empty() { concerned.told()? } else { Vec::new() };
+            plan = Some(Box::new(planned(filing, body, processor, rows, told)?));
         }
         Ok(Prepared::Plan(faults.capped().finish(plan)?))
     }
 }
 
-/// The date of `instant` where the agreements apply (Europe/Berlin), ISO 8601. In UTC the first hours of a year would miss it.
-fn legal_day(instant: OffsetDateTime) -> String {
-    let zone = tzdb::time_zone::europe::BERLIN;
-    let offset = match zone.find_local_time_type(instant.unix_timestamp()) {
-        Ok(kind) => Duration::seconds(i64::from(kind.ut_offset())),
-        Err(_) => Duration::ZERO,
-    };
-    (instant + offset).date().to_string()
-}
-
-fn wanted(affected: &Affected) -> Wanted {
-    match affected {
-        Affected::Listed(shares) => Wanted::Controllers(shares.iter().map(|share| share.controller.clone()).collect()),
-        Affected::Product(product) => Wanted::Product(product.clone()),
-        Affected::All => Wanted::All,
-    }
-}
-
-/// Everybody who is told, with their content; faults for those who cannot be and for content that their agreements miss.
-fn tell(filing: &Filing, agreements: Vec<InForce>, faults: &mut Faults) -> Result<Vec<Told>, ServiceError> {
-    let mut by_controller: BTreeMap<OrganisationId, Vec<InForce>> = BTreeMap::new();
-    for agreement in agreements {
-        by_controller.entry(agreement.controller.clone()).or_default().push(agreement);
-    }
-    let candidates = match &filing.affected {
-        Affected::Listed(shares) => listed(filing, shares, &mut by_controller, faults),
-        Affected::Product(_) | Affected::All => unlisted(filing, by_controller, faults),
-    };
-    let affected = match &filing.affected {
-        Affected::Listed(shares) => shares.len(),
-        _ => candidates.len(),
-    };
-    let shares: Vec<ShareContent> =
-        candidates.iter().map(|candidate| filing.share_for(candidate.share, affected)).collect();
-    let asks = candidates.iter().zip(&shares).map(|(candidate, share)| Ask {
-        agreement: &candidate.agreement.id,
-        terms: &candidate.agreement.terms,
-        share,
-        position: candidate.position,
-        alone: affected == 1,
-    });
-    faults.extend_new(demand_faults(asks));
-    if !faults.is_empty() {
-        return Ok(Vec::new());
-    }
-    let told = candidates.into_iter().zip(shares).map(|(candidate, share)| {
-        let content = share.to_json()?;
-        let content_sha256 = sha256_hex(content.as_bytes());
-        Ok(Told { special: share.is_special(), agreement: candidate.agreement, content, content_sha256 })
-    });
-    told.collect()
-}
-
-fn listed<'f>(
-    filing: &Filing,
-    shares: &'f [Share],
-    by_controller: &mut BTreeMap<OrganisationId, Vec<InForce>>,
-    faults: &mut Faults,
-) -> Vec<Candidate<'f>> {
-    let mut candidates = Vec::new();
-    let mut seen = HashSet::new();
-    for (position, share) in shares.iter().enumerate() {
-        // A controller that is listed twice has been named already.
-        if !seen.insert(&share.controller) {
-            continue;
-        }
-        let pointer = format!("/affected/{position}/controller");
-        let Some(agreements) = by_controller.remove(&share.controller) else {
-            faults.add(
-                pointer,
-                "no_agreement",
-                "No agreement with this controller was in force when you became aware.",
-            );
-            continue;
-        };
-        match strictest(filing, agreements) {
-            Some(agreement) => candidates.push(Candidate { position: Some(position), share: Some(share), agreement }),
-            None => faults.add(
-                pointer,
-                "not_triggered",
-                format!("The agreement with this controller does not ask to be told of `{}`.", filing.common.kind),
-            ),
-        }
-    }
-    candidates
-}
-
-fn unlisted<'f>(
-    filing: &Filing,
-    by_controller: BTreeMap<OrganisationId, Vec<InForce>>,
-    faults: &mut Faults,
-) -> Vec<Candidate<'f>> {
-    let agreements = by_controller.into_values().filter_map(|agreements| strictest(filing, agreements));
-    let candidates: Vec<_> = agreements.map(|agreement| Candidate { position: None, share: None, agreement }).collect();
-    if candidates.is_empty() {
-        faults.add("/affected", "nobody_to_tell", "No agreement in force asks to be told of this.");
-    }
-    candidates
-}
-
-/// Of several agreements with one controller the one that leaves the least time; `None` if none asks to be told.
-fn strictest(filing: &Filing, agreements: Vec<InForce>) -> Option<InForce> {
-    let kind = filing.common.kind;
-    let special = filing.whole().is_special();
-    let limit = |agreement: &InForce| Span::length(agreement.terms.limit(kind, special));
-    let triggered = agreements.into_iter().filter(|agreement| agreement.terms.is_triggered_by(kind));
-    triggered.min_by_key(|agreement| (limit(agreement).is_none(), limit(agreement)))
+fn planned(
+    filing: Filing,
+    body: &Value,
+    processor: Processor,
+    rows: Vec<Arc<FrozenRow>>,
+    told: Vec<Told>,
+) -> Result<Plan, ServiceError> {
+    let whole = filing.whole();
+    let content = whole.to_json()?;
+    let event = event(&filing, &whole);
+    Ok(Plan {
+        body: body.to_string(),
+        content_sha256: sha256_hex(content.as_bytes()),
+        own: owed_by_processor(&rows, &event, &processor.seat).into_iter().cloned().collect(),
+        release: None,
+        open_items: whole.open_items(),
+        seat: processor.seat,
+        edition: processor.edition,
+        content,
+        rows,
+        told,
+        filing,
+    })
 }

@@ -15,8 +15,11 @@ mod claim_deliveries;
 mod create_agreement;
 mod create_organisation;
 mod create_webhook;
+mod derive;
+mod duty_facts;
 mod error;
 mod file_incident;
+mod happen;
 mod import_agreements;
 mod read;
 mod record;
@@ -28,17 +31,19 @@ mod show_agreements;
 mod show_organisations;
 mod show_webhooks;
 mod tell_duties;
+mod telling;
 mod test_webhook;
 mod verify_ledger;
 
 use std::sync::Arc;
 
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use tokio::sync::Notify;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::crypto::{MasterKey, SigningKey};
+use crate::crypto::{MasterKey, SigningKey, sha256_hex};
+use crate::domain::catalogue::{FrozenRow, Obligation};
 use crate::domain::id::Id;
 use crate::domain::law::Law;
 use crate::entropy::Entropy;
@@ -61,6 +66,18 @@ pub use verify_ledger::{Misfit, Verification, verify_ledger};
 /// Says why requests may not go to an address.
 pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;
 
+/// The rows of the catalogue, each under the digest of its words.
+///
+/// # Errors
+/// When a row cannot be written as JSON, which no parsed row does.
+pub fn freeze(law: &Law) -> Result<Arc<[Arc<FrozenRow>]>, ServiceError> {
+    let frozen = law.catalogue.rows().iter().map(|row| {
+        let words = serde_json::to_vec(row.as_ref())?;
+        Ok(Arc::new(FrozenRow::new(sha256_hex(&words), Obligation::clone(row))))
+    });
+    frozen.collect()
+}
+
 /// What every verb needs; cheap to clone.
 #[derive(Clone)]
 pub struct Service {
@@ -76,6 +93,8 @@ pub struct Service {
     pub master_key: MasterKey,
     /// Obligations, holidays and authorities.
     pub law: Arc<Law>,
+    /// The rows of the catalogue under the ids by which duties name them.
+    pub rows: Arc<[Arc<FrozenRow>]>,
     /// Where this service is reached from outside; links in webhooks begin with it.
     pub public_url: Url,
     /// Judges addresses of endpoints when they are registered.
@@ -93,6 +112,11 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
+    /// The rows that are law on `day`.
+    pub(crate) fn rows_in_force(&self, day: Date) -> Vec<Arc<FrozenRow>> {
+        self.rows.iter().filter(|row| row.is_law_on(day)).cloned().collect()
+    }
+
     /// A fresh id.
     pub(crate) fn id<K: type_safe_id::StaticType>(&self, now: OffsetDateTime) -> Id<K> {
         Id::from_bytes(self.entropy.id_bytes(now))

@@ -6,14 +6,17 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::claim_deliveries::Outgoing;
+use super::duty_facts::all_duty_facts;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
-use crate::domain::delivery::{DEGRADED_AFTER, Lane, Next, next, next_of_reminder, retry_after};
+use crate::domain::course::{Earlier, Reached, course};
+use crate::domain::delivery::{Lane, Next, next, next_of_reminder, retry_after};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
+use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::incident::ReceiptLevel;
 use crate::domain::ledger::{NewEntry, Stream};
-use crate::domain::obligation::StartEvent;
+use crate::domain::milestone::Milestone;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
 use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
@@ -141,38 +144,59 @@ impl Service {
         facts: &HashMap<String, NoticeFacts>,
         entries: &mut Vec<NewEntry>,
     ) -> Result<bool, ServiceError> {
-        let at: HashMap<&str, OffsetDateTime> = delivered.iter().copied().collect();
-        let ids: Vec<&str> = at.keys().copied().collect();
-        let mut changed: HashMap<String, Vec<Duty>> = HashMap::new();
-        for (notice, duty) in duties::of_notices(connection, &ids)? {
-            let Some(informed_at) = at.get(notice.as_str()) else { continue };
-            if let Some(duty) = after_information(duty, *informed_at) {
-                changed.entry(notice).or_default().push(duty);
-            }
-        }
+        let ids: Vec<&str> = delivered.iter().map(|(id, _)| *id).collect();
+        let mut changed = self.informed(duties::of_notices(connection, &ids)?, delivered, facts);
         let all: Vec<Duty> = changed.values().flatten().cloned().collect();
-        duties::update(connection, &all)?;
+        let mut receipts = Vec::with_capacity(delivered.len());
         for (id, informed_at) in delivered {
             let Some(fact) = facts.get(*id) else { continue };
             let receipt = self.receipt(fact, ReceiptLevel::Delivered, None, *informed_at);
-            notices::insert_receipt(connection, &receipt)?;
-            let duties = changed.get(*id).map(Vec::as_slice).unwrap_or_default();
-            entries.push(informed_entry(fact, duties, &receipt.jws, *informed_at));
+            let duties = changed.remove(&fact.controllers_part()).unwrap_or_default();
+            entries.push(informed_entry(fact, &duties, &receipt.jws, *informed_at));
+            receipts.push(receipt);
         }
-        self.tell_met(connection, &all, self.clock.now())
+        notices::insert_receipts(connection, &receipts)?;
+        self.settle(connection, &all, self.clock.now())
+    }
+
+    /// The duties that move because notices arrived, by the part of the incident that they belong to.
+    fn informed(
+        &self,
+        duties: Vec<Duty>,
+        delivered: &[(&str, OffsetDateTime)],
+        facts: &HashMap<String, NoticeFacts>,
+    ) -> HashMap<Part, Vec<Duty>> {
+        let mut by_part: HashMap<Part, Vec<Duty>> = HashMap::new();
+        for duty in duties {
+            by_part.entry((duty.incident.clone(), duty.party.clone())).or_default().push(duty);
+        }
+        let mut reached: HashMap<Part, Vec<Reached>> = HashMap::new();
+        for (id, at) in delivered {
+            let Some(fact) = facts.get(*id) else { continue };
+            reached.entry(fact.controllers_part()).or_default().extend(informed_by(fact, *at));
+        }
+        let moved = by_part.into_iter().filter_map(|(part, duties)| {
+            let mut reached = reached.remove(&part)?;
+            reached.sort_by_key(|reached| reached.at);
+            Some((part, course(duties, reached, Earlier::default(), &self.law.calendar)))
+        });
+        moved.collect()
     }
 }
 
-/// The duty after its controller was informed at `at`: what was owed is met, what hangs on it starts. `None` if nothing changes.
-pub(super) fn after_information(duty: Duty, at: OffsetDateTime) -> Option<Duty> {
-    let state = match duty.obligation.start {
-        StartEvent::ProcessorAware => duty.state.meet(at),
-        StartEvent::ControllerInformed => duty.state.start(&duty.terms, at),
-    };
-    let state = state.ok()?;
-    let running = matches!(state, crate::domain::duty::DutyState::Running(_));
-    let next = state.due().filter(|_| running).and_then(|due| due.next(Some(crate::domain::duty::Step::Half)));
-    Some(Duty { state, next, ..duty })
+/// One controller's part of an incident.
+type Part = (IncidentId, OrganisationId);
+
+impl NoticeFacts {
+    fn controllers_part(&self) -> Part {
+        (self.incident.clone(), self.controller.clone())
+    }
+}
+
+/// What it means for the clocks that a notice reached its controller at `at`.
+pub(super) fn informed_by(notice: &NoticeFacts, at: OffsetDateTime) -> Vec<Reached> {
+    let fully = notice.complete.then(|| Reached::new(Milestone::ControllerFullyInformed, at));
+    std::iter::once(Reached::new(Milestone::ControllerInformed, at)).chain(fully).collect()
 }
 
 fn ended(one: &Attempted) -> EndedAttempt {
@@ -221,32 +245,10 @@ fn informed_entry(fact: &NoticeFacts, duties: &[Duty], receipt: &str, at: Offset
         object: fact.id.to_string(),
         facts: json!({
             "content_sha256": fact.content_sha256,
-            "duties": duties.iter().map(duty_facts).collect::<Vec<_>>(),
+            "duties": all_duty_facts(duties),
             "receipt_sha256": crate::crypto::sha256_hex(receipt.as_bytes()),
         }),
         actor: Actor::service(fact.processor.clone()),
         at,
     }
-}
-
-/// What the ledger says of a duty: which, where it stands, and when it is due.
-pub(super) fn duty_facts(duty: &Duty) -> serde_json::Value {
-    let due = duty.state.due();
-    let late = match duty.state {
-        crate::domain::duty::DutyState::Met { late, .. } => late,
-        _ => None,
-    };
-    json!({
-        "id": duty.id,
-        "obligation": duty.obligation.code,
-        "state": duty.state.as_str(),
-        "start_at": due.map(|due| micros(due.start_at)),
-        "legal_due_at": due.and_then(|due| due.legal_due_at).map(micros),
-        "late": late,
-    })
-}
-
-/// Whether an endpoint that failed so often in a row is tried in the retry lane at once.
-pub(super) fn lane_for(failures: i32) -> Lane {
-    if failures >= DEGRADED_AFTER { Lane::Retry } else { Lane::First }
 }

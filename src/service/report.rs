@@ -242,12 +242,6 @@ fn open_items(share: &ShareContent) -> Vec<document::OpenItem> {
 }
 
 fn duty(duty: Duty, names: &HashMap<String, String>) -> document::Duty {
-    use crate::domain::obligation::Party;
-    let role = |party: Party| match party {
-        Party::Processor => "processor",
-        Party::Controller => "controller",
-        Party::SupervisoryAuthority => "supervisory_authority",
-    };
     let due = duty.state.due().copied();
     let (met_at, late) = match duty.state {
         DutyState::Met { met_at, late, .. } => (Some(met_at), late),
@@ -255,9 +249,9 @@ fn duty(duty: Duty, names: &HashMap<String, String>) -> document::Duty {
     };
     document::Duty {
         id: duty.id.to_string(),
-        obligation: duty.obligation.code.to_owned(),
-        debtor: role(duty.obligation.debtor).to_owned(),
-        recipient: role(duty.obligation.recipient).to_owned(),
+        obligation: duty.obligation.code.clone(),
+        debtor: if duty.debtor == duty.processor { "processor" } else { "controller" }.to_owned(),
+        recipient: duty.obligation.recipient.to_string(),
         recipient_name: names.get(&duty.recipient).cloned(),
         state: duty.state.as_str().to_owned(),
         start_at: due.map(|due| due.start_at),

@@ -3,9 +3,10 @@
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::record_attempts::{duty_facts, lane_for};
+use super::duty_facts::duty_facts;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
+use crate::domain::delivery::Lane;
 use crate::domain::duty::{DutyState, Fired, Step};
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
@@ -53,9 +54,9 @@ impl Service {
         let mut fired = Vec::with_capacity(alarmed.len());
         for duty in alarmed {
             let from = duty.next.map_or(Step::Half, |(step, _)| step);
-            let looked = duty.state.look(from, now);
+            let looked = duty.look(now);
             let next = looked.as_ref().and_then(|fired| fired.next);
-            let state = looked.as_ref().map_or(duty.state, |fired| fired.state);
+            let state = looked.as_ref().map_or_else(|| duty.state.clone(), |fired| fired.state.clone());
             changed.push(Duty { state, next, ..duty });
             fired.push(looked.map(|looked| (from, looked)));
         }
@@ -123,7 +124,7 @@ impl Service {
             duty: Some((telling.duty.id.clone(), telling.step)),
             webhook: endpoint.id.clone(),
             organisation: endpoint.organisation.clone(),
-            lane: lane_for(endpoint.failures),
+            lane: Lane::after(endpoint.failures),
             deadline_at: now + WINDOW,
         }
     }

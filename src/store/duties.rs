@@ -6,13 +6,13 @@ use time::OffsetDateTime;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::obligations::Known;
 use super::row::{Door, micros};
-use super::schema::{duty, notice};
+use super::schema::{duty, duty_clock, notice};
 use crate::domain::counting::CountingRule;
-use crate::domain::duty::{Due, DutyState, FrozenTerms, Step};
-use crate::domain::duty_record::Duty;
-use crate::domain::id::{IncidentId, OrganisationId};
-use crate::domain::obligation::Obligation;
+use crate::domain::duty::{Closing, Due, DutyState, FrozenTerms, Step};
+use crate::domain::duty_record::{Duty, EarlierClock};
+use crate::domain::id::{DutyId, IncidentId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
 
 #[derive(Debug, Queryable, Selectable)]
@@ -21,22 +21,29 @@ struct DutyRow {
     id: String,
     incident_id: String,
     processor_id: String,
-    controller_id: String,
-    agreement_id: String,
-    agreement_version: i32,
-    obligation: String,
+    party_id: String,
+    agreement_id: Option<String>,
+    agreement_version: Option<i32>,
+    obligation_id: String,
     debtor: String,
     recipient: String,
     state: String,
     span: String,
     counting_rule: String,
+    region: String,
     legal_basis: String,
+    about: Option<String>,
+    owner: Option<String>,
+    clock_version: i32,
     start_at: Option<i64>,
     alarm_at: Option<i64>,
     legal_due_at: Option<i64>,
     internal_target_at: Option<i64>,
     met_at: Option<i64>,
     late: Option<bool>,
+    closed_at: Option<i64>,
+    closed_by: Option<String>,
+    closed_reason: Option<String>,
     next_step: i32,
     next_alarm_at: Option<i64>,
 }
@@ -46,31 +53,53 @@ batch::row! {
         id: &'a str,
         incident_id: &'a str,
         processor_id: &'a str,
-        controller_id: &'a str,
-        agreement_id: &'a str,
-        agreement_version: i32,
+        party_id: &'a str,
+        agreement_id: Option<&'a str>,
+        agreement_version: Option<i32>,
         obligation: &'a str,
+        obligation_id: &'a str,
         debtor: &'a str,
         recipient: &'a str,
         state: &'a str,
+        is_open: bool,
         span: &'a str,
         counting_rule: &'a str,
+        region: &'a str,
         legal_basis: &'a str,
-        start_event: &'a str,
+        about: Option<&'a str>,
+        owner: Option<&'a str>,
+        clock_version: i32,
         start_at: Option<i64>,
         alarm_at: Option<i64>,
         legal_due_at: Option<i64>,
         internal_target_at: Option<i64>,
         met_at: Option<i64>,
         late: Option<bool>,
+        closed_at: Option<i64>,
+        closed_by: Option<&'a str>,
+        closed_reason: Option<&'a str>,
         urgency_at: i64,
         next_step: i32,
         next_alarm_at: Option<i64>,
     }
 }
 
+batch::row! {
+    ClockRow in "duty_clock" {
+        duty_id: &'a str,
+        version: i32,
+        start_at: i64,
+        alarm_at: i64,
+        legal_due_at: Option<i64>,
+        replaced_at: i64,
+        replaced_by: &'a str,
+        reason: &'a str,
+    }
+}
+
 fn to_row(duty: &Duty) -> NewDutyRow<'_> {
     let due = duty.state.due();
+    let closing = duty.state.closing();
     let (met_at, late) = match duty.state {
         DutyState::Met { met_at, late, .. } => (Some(micros(met_at)), late),
         _ => (None, None),
@@ -79,59 +108,88 @@ fn to_row(duty: &Duty) -> NewDutyRow<'_> {
         id: duty.id.as_str(),
         incident_id: duty.incident.as_str(),
         processor_id: duty.processor.as_str(),
-        controller_id: duty.controller.as_str(),
-        agreement_id: duty.agreement.as_str(),
-        agreement_version: duty.agreement_version,
-        obligation: duty.obligation.code,
+        party_id: duty.party.as_str(),
+        agreement_id: duty.agreement.as_ref().map(|(id, _)| id.as_str()),
+        agreement_version: duty.agreement.as_ref().map(|(_, version)| *version),
+        obligation: &duty.obligation.code,
+        obligation_id: &duty.obligation.id,
         debtor: duty.debtor.as_str(),
         recipient: &duty.recipient,
         state: duty.state.as_str(),
+        is_open: duty.state.is_open(),
         span: duty.terms.span.as_str(),
         counting_rule: duty.terms.rule.as_str(),
+        region: &duty.terms.region,
         legal_basis: &duty.legal_basis,
-        start_event: duty.obligation.start.as_str(),
+        about: duty.about.as_deref(),
+        owner: duty.owner.as_deref(),
+        clock_version: duty.clock_version,
         start_at: due.map(|due| micros(due.start_at)),
         alarm_at: due.map(|due| micros(due.alarm_at)),
         legal_due_at: due.and_then(|due| due.legal_due_at).map(micros),
         internal_target_at: due.and_then(|due| due.internal_target_at).map(micros),
         met_at,
         late,
+        closed_at: closing.map(|closing| micros(closing.at)),
+        closed_by: closing.map(|closing| closing.by.as_str()),
+        closed_reason: closing.map(|closing| closing.reason.as_str()),
         urgency_at: duty.urgency(),
         next_step: duty.next.map_or(-1, |(step, _)| step.index()),
         next_alarm_at: duty.next.map(|(_, at)| micros(at)),
     }
 }
 
-impl TryFrom<DutyRow> for Duty {
-    type Error = StoreError;
+/// Loads rows and keeps them locked until the transaction ends; the one writer of the embedded database needs no lock.
+macro_rules! load_locked {
+    ($connection:expr, $query:expr) => {
+        match $connection {
+            AnyConnection::Sqlite(inner) => $query.load::<DutyRow>(inner)?,
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgres(inner) => $query.for_update().load::<DutyRow>(inner)?,
+        }
+    };
+}
 
-    fn try_from(row: DutyRow) -> Result<Self, StoreError> {
-        let door = Door { table: "duty", id: &row.id };
-        let state = state(&row, &door)?;
-        let target = state.due().and_then(|due| Some(due.internal_target_at? - due.start_at));
-        let next = door.instant_option("next_alarm_at", row.next_alarm_at)?;
-        let step = || Step::from_index(row.next_step).ok_or_else(|| door.corrupt("next_step"));
-        let next = next.map(|at| step().map(|step| (step, at))).transpose()?;
-        Ok(Self {
-            state,
-            incident: door.parse("incident_id", &row.incident_id)?,
-            processor: door.parse("processor_id", &row.processor_id)?,
-            controller: door.parse("controller_id", &row.controller_id)?,
-            agreement: door.parse("agreement_id", &row.agreement_id)?,
-            agreement_version: row.agreement_version,
-            obligation: Obligation::from_code(&row.obligation).ok_or_else(|| door.corrupt("obligation"))?,
-            debtor: door.parse("debtor", &row.debtor)?,
-            terms: FrozenTerms {
-                span: door.parse("span", &row.span)?,
-                rule: CountingRule::from_code(&row.counting_rule).ok_or_else(|| door.corrupt("counting_rule"))?,
-                internal_target: target,
-            },
-            next,
-            id: door.parse("id", &row.id)?,
-            recipient: row.recipient,
-            legal_basis: row.legal_basis,
-        })
-    }
+/// Duties from their rows, and the words of the catalogue that they were born from with one more statement.
+fn read(connection: &mut AnyConnection, rows: Vec<DutyRow>) -> Result<Vec<Duty>, StoreError> {
+    let known = Known::read(connection, rows.iter().map(|row| row.obligation_id.as_str()))?;
+    rows.into_iter().map(|row| duty(row, &known)).collect()
+}
+
+fn duty(row: DutyRow, known: &Known) -> Result<Duty, StoreError> {
+    let door = Door { table: "duty", id: &row.id };
+    let state = state(&row, &door)?;
+    let target = state.due().and_then(|due| Some(due.internal_target_at? - due.start_at));
+    let next = door.instant_option("next_alarm_at", row.next_alarm_at)?;
+    let step = || Step::from_index(row.next_step).ok_or_else(|| door.corrupt("next_step"));
+    let next = next.map(|at| step().map(|step| (step, at))).transpose()?;
+    let agreement = match (row.agreement_id.as_deref(), row.agreement_version) {
+        (Some(id), Some(version)) => Some((door.parse("agreement_id", id)?, version)),
+        (None, None) => None,
+        _ => return Err(door.corrupt("agreement_version")),
+    };
+    Ok(Duty {
+        state,
+        agreement,
+        incident: door.parse("incident_id", &row.incident_id)?,
+        processor: door.parse("processor_id", &row.processor_id)?,
+        party: door.parse("party_id", &row.party_id)?,
+        obligation: known.row(&row.obligation_id).ok_or_else(|| door.corrupt("obligation_id"))?,
+        debtor: door.parse("debtor", &row.debtor)?,
+        terms: FrozenTerms {
+            span: door.parse("span", &row.span)?,
+            rule: CountingRule::from_code(&row.counting_rule).ok_or_else(|| door.corrupt("counting_rule"))?,
+            region: row.region,
+            internal_target: target,
+        },
+        next,
+        id: door.parse("id", &row.id)?,
+        recipient: row.recipient,
+        legal_basis: row.legal_basis,
+        about: row.about,
+        owner: row.owner,
+        clock_version: row.clock_version,
+    })
 }
 
 /// The state that the nullable columns describe; any other mix of them is corrupt.
@@ -146,13 +204,24 @@ fn state(row: &DutyRow, door: &Door<'_>) -> Result<DutyState, StoreError> {
         (None, None) => None,
         _ => return Err(door.corrupt("alarm_at")),
     };
-    match (row.state.as_str(), due, row.met_at) {
-        ("not_started", None, None) => Ok(DutyState::NotStarted),
-        ("running", Some(due), None) => Ok(DutyState::Running(due)),
-        ("breached", Some(due), None) => Ok(DutyState::Breached(due)),
-        ("met", Some(due), Some(met)) => {
+    let closing = match (row.closed_at, &row.closed_by, &row.closed_reason) {
+        (Some(at), Some(by), Some(reason)) => {
+            Some(Closing { at: door.instant("closed_at", at)?, by: by.clone(), reason: reason.clone() })
+        }
+        (None, None, None) => None,
+        _ => return Err(door.corrupt("closed_at")),
+    };
+    match (row.state.as_str(), due, row.met_at, closing) {
+        ("not_started", None, None, None) => Ok(DutyState::NotStarted),
+        ("running", Some(due), None, None) => Ok(DutyState::Running(due)),
+        ("breached", Some(due), None, None) => Ok(DutyState::Breached(due)),
+        ("met", Some(due), Some(met), None) => {
             Ok(DutyState::Met { due, met_at: door.instant("met_at", met)?, late: row.late })
         }
+        ("not_required", due, None, Some(closing)) => Ok(DutyState::NotRequired(due, closing)),
+        ("cancelled", due, None, Some(closing)) => Ok(DutyState::Cancelled(due, closing)),
+        ("lapsed", Some(due), None, None) => Ok(DutyState::Lapsed(due)),
+        ("drill", due, None, None) => Ok(DutyState::Drill(due)),
         _ => Err(door.corrupt("state")),
     }
 }
@@ -168,12 +237,17 @@ pub fn insert(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), Sto
 pub fn update(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), StoreError> {
     const SET: &[&str] = &[
         "state",
+        "is_open",
+        "clock_version",
         "start_at",
         "alarm_at",
         "legal_due_at",
         "internal_target_at",
         "met_at",
         "late",
+        "closed_at",
+        "closed_by",
+        "closed_reason",
         "urgency_at",
         "next_step",
         "next_alarm_at",
@@ -183,14 +257,17 @@ pub fn update(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), Sto
     Ok(())
 }
 
+/// The states of the partial indexes of the board.
+const OPEN: [&str; 3] = ["not_started", "running", "breached"];
+
 /// Which duties the board shows.
 #[derive(Debug, Clone, Default)]
 pub struct DutyFilter {
-    /// Only in this state; without it all but those met.
+    /// Only in this state; without it all that are open.
     pub state: Option<String>,
     /// Only with an alarm before this time.
     pub due_before: Option<OffsetDateTime>,
-    /// Only of this incident, those met included.
+    /// Only of this incident, closed ones included.
     pub incident: Option<IncidentId>,
 }
 
@@ -219,18 +296,20 @@ pub fn board(
     page: &PageRequest,
 ) -> Result<Page<Duty>, StoreError> {
     let mut query = duty::table.into_boxed();
-    let (filed, affected) = (duty::processor_id.eq(tenant.as_str()), duty::controller_id.eq(tenant.as_str()));
+    let (filed, affected) = (duty::processor_id.eq(tenant.as_str()), duty::party_id.eq(tenant.as_str()));
     query = match side {
         Side::Processor => query.filter(filed),
         Side::Controller => query.filter(affected),
         Side::Both => query.filter(filed.or(affected)),
     };
     match (&filter.state, &filter.incident) {
-        (Some(state), _) if state == "met" => query = query.filter(duty::state.eq("met")),
         // Named beside the wanted state, so that the partial index of the board applies.
-        (Some(state), _) => query = query.filter(duty::state.eq(state.clone())).filter(duty::state.ne("met")),
+        (Some(state), _) if OPEN.contains(&state.as_str()) => {
+            query = query.filter(duty::state.eq(state.clone())).filter(duty::is_open);
+        }
+        (Some(state), _) => query = query.filter(duty::state.eq(state.clone())),
         (None, Some(_)) => {}
-        (None, None) => query = query.filter(duty::state.ne("met")),
+        (None, None) => query = query.filter(duty::is_open),
     }
     if let Some(incident) = &filter.incident {
         query = query.filter(duty::incident_id.eq(incident.as_str().to_owned()));
@@ -248,38 +327,81 @@ pub fn board(
         .limit(page.limit + 1)
         .select(DutyRow::as_select())
         .load(connection)?;
-    let duties = rows.into_iter().map(Duty::try_from).collect::<Result<Vec<_>, _>>()?;
-    Ok(Page::cut(duties, page.limit, key))
+    Ok(Page::cut(read(connection, rows)?, page.limit, key))
 }
 
-/// The duties of one controller in one incident, oldest obligation first; `tenant` is the processor or that controller.
+/// The duties of one party in one incident, most urgent first; `tenant` is the processor or that party.
 pub fn of_party(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
     incident: &IncidentId,
-    controller: &OrganisationId,
+    party: &OrganisationId,
 ) -> Result<Vec<Duty>, StoreError> {
-    let mine = duty::processor_id.eq(tenant.as_str()).or(duty::controller_id.eq(tenant.as_str()));
+    let mine = duty::processor_id.eq(tenant.as_str()).or(duty::party_id.eq(tenant.as_str()));
     let rows: Vec<DutyRow> = duty::table
-        .filter(duty::incident_id.eq(incident.as_str()).and(duty::controller_id.eq(controller.as_str())))
+        .filter(duty::incident_id.eq(incident.as_str()).and(duty::party_id.eq(party.as_str())))
         .filter(mine)
-        .order(duty::urgency_at)
+        .order((duty::urgency_at, duty::id))
         .select(DutyRow::as_select())
         .load(connection)?;
-    rows.into_iter().map(Duty::try_from).collect()
+    read(connection, rows)
 }
 
-/// The duties that the notices `ids` bear on, for the service's own bookkeeping.
-pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<(String, Duty)>, StoreError> {
-    let rows: Vec<(String, DutyRow)> = duty::table
-        .inner_join(
-            notice::table
-                .on(notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::controller_id))),
-        )
+/// The duty `id`, if `tenant` is the processor of its incident or the party that it concerns.
+pub fn find(connection: &mut AnyConnection, tenant: &OrganisationId, id: &DutyId) -> Result<Option<Duty>, StoreError> {
+    let mine = duty::processor_id.eq(tenant.as_str()).or(duty::party_id.eq(tenant.as_str()));
+    let row: Option<DutyRow> =
+        duty::table.find(id.as_str()).filter(mine).select(DutyRow::as_select()).first(connection).optional()?;
+    Ok(read(connection, row.into_iter().collect())?.pop())
+}
+
+/// The duties of these parties in one incident, locked until the transaction ends, for the service's own bookkeeping.
+pub fn of_parties(
+    connection: &mut AnyConnection,
+    incident: &IncidentId,
+    parties: &[&str],
+) -> Result<Vec<Duty>, StoreError> {
+    let rows = load_locked!(
+        connection,
+        duty::table
+            .filter(duty::incident_id.eq(incident.as_str()).and(duty::party_id.eq_any(parties)))
+            .order(duty::id)
+            .select(DutyRow::as_select())
+    );
+    read(connection, rows)
+}
+
+/// All duties of one incident, locked until the transaction ends, for the service's own bookkeeping.
+pub fn of_incident(connection: &mut AnyConnection, incident: &IncidentId) -> Result<Vec<Duty>, StoreError> {
+    let of_it = duty::incident_id.eq(incident.as_str());
+    let rows = load_locked!(connection, duty::table.filter(of_it).order(duty::id).select(DutyRow::as_select()));
+    read(connection, rows)
+}
+
+/// The duties that the notices `ids` bear on, with those notices locked until the transaction ends, for the service's own
+/// bookkeeping.
+pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
+    let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
+    let rows = load_locked!(
+        connection,
+        duty::table
+            .inner_join(notice::table.on(concerned))
+            .filter(notice::id.eq_any(ids))
+            .order(duty::id)
+            .select(DutyRow::as_select())
+    );
+    read(connection, rows)
+}
+
+/// The same without a lock, for what only reads them.
+pub fn of_notices_unlocked(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
+    let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
+    let rows: Vec<DutyRow> = duty::table
+        .inner_join(notice::table.on(concerned))
         .filter(notice::id.eq_any(ids))
-        .select((notice::id, DutyRow::as_select()))
+        .select(DutyRow::as_select())
         .load(connection)?;
-    rows.into_iter().map(|(notice, row)| Ok((notice, Duty::try_from(row)?))).collect()
+    read(connection, rows)
 }
 
 /// Up to `limit` duties whose next alarm has come at `now`, the oldest first, for the service's own clock.
@@ -299,7 +421,59 @@ pub fn alarmed(connection: &mut AnyConnection, now: OffsetDateTime, limit: i64) 
             .skip_locked()
             .load(inner)?,
     };
-    rows.into_iter().map(Duty::try_from).collect()
+    read(connection, rows)
+}
+
+/// Keeps clocks that duties had before, in one statement.
+pub fn keep_clocks(connection: &mut AnyConnection, clocks: &[(DutyId, EarlierClock)]) -> Result<(), StoreError> {
+    let row = |(duty, clock)| {
+        let (duty, clock): (&DutyId, &EarlierClock) = (duty, clock);
+        ClockRow {
+            duty_id: duty.as_str(),
+            version: clock.version,
+            start_at: micros(clock.start_at),
+            alarm_at: micros(clock.alarm_at),
+            legal_due_at: clock.legal_due_at.map(micros),
+            replaced_at: micros(clock.replaced_at),
+            replaced_by: &clock.replaced_by,
+            reason: &clock.reason,
+        }
+    };
+    let rows: Vec<_> = clocks.iter().map(|(duty, clock)| row((duty, clock))).collect();
+    batch::insert(connection, &rows)?;
+    Ok(())
+}
+
+/// The clocks that a duty had before its present one, oldest first.
+pub fn clocks(connection: &mut AnyConnection, id: &DutyId) -> Result<Vec<EarlierClock>, StoreError> {
+    type Kept = (i32, i64, i64, Option<i64>, i64, String, String);
+    let rows: Vec<Kept> = duty_clock::table
+        .filter(duty_clock::duty_id.eq(id.as_str()))
+        .order(duty_clock::version)
+        .select((
+            duty_clock::version,
+            duty_clock::start_at,
+            duty_clock::alarm_at,
+            duty_clock::legal_due_at,
+            duty_clock::replaced_at,
+            duty_clock::replaced_by,
+            duty_clock::reason,
+        ))
+        .load(connection)?;
+    let door = Door { table: "duty_clock", id: id.as_str() };
+    rows.into_iter()
+        .map(|(version, start, alarm, legal, replaced, replaced_by, reason)| {
+            Ok(EarlierClock {
+                version,
+                start_at: door.instant("start_at", start)?,
+                alarm_at: door.instant("alarm_at", alarm)?,
+                legal_due_at: door.instant_option("legal_due_at", legal)?,
+                replaced_at: door.instant("replaced_at", replaced)?,
+                replaced_by,
+                reason,
+            })
+        })
+        .collect()
 }
 
 /// When the next alarm of any duty comes.
@@ -313,13 +487,13 @@ pub fn next_alarm(connection: &mut AnyConnection) -> Result<Option<i64>, StoreEr
 /// The duties `ids`, for rendering events about them.
 pub fn by_ids(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
     let rows: Vec<DutyRow> = duty::table.filter(duty::id.eq_any(ids)).select(DutyRow::as_select()).load(connection)?;
-    rows.into_iter().map(Duty::try_from).collect()
+    read(connection, rows)
 }
 
-/// How many duties stand in each state but `met`.
+/// How many open duties stand in each state.
 pub fn count_by_state(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>, StoreError> {
     Ok(duty::table
-        .filter(duty::state.ne("met"))
+        .filter(duty::is_open)
         .group_by(duty::state)
         .select((duty::state, diesel::dsl::count_star()))
         .load(connection)?)

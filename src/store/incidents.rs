@@ -8,6 +8,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::Door;
 use super::schema::{incident, notice, organisation};
+use crate::domain::course::Earlier;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::incident::{Incident, IncidentState, IncidentSummary, Link, NoticeCounts};
 use crate::domain::page::{Page, PageRequest};
@@ -27,6 +28,27 @@ batch::row! {
         filed_at: i64,
         affected_count: i32,
         content: &'a str,
+        drill: bool,
+        no_duty_reason: Option<&'a str>,
+        origin: Option<&'a str>,
+    }
+}
+
+batch::row! {
+    /// A version of an incident as it is filed.
+    NewVersionRow in "incident_version" {
+        incident_id: &'a str,
+        version: i32,
+        kind: &'a str,
+        stage: &'a str,
+        reason: Option<&'a str>,
+        filing: &'a str,
+        changes: &'a str,
+        content_sha256: &'a str,
+        filed_at: i64,
+        filed_by: &'a str,
+        release_state: &'a str,
+        release_due_at: Option<i64>,
     }
 }
 
@@ -44,12 +66,41 @@ struct IncidentRow {
     awareness_reason: Option<String>,
     filed_at: i64,
     affected_count: i32,
+    drill: bool,
+    withdrawn_at: Option<i64>,
+    no_duty_reason: Option<String>,
+    origin: Option<String>,
 }
 
 /// Stores an incident.
 pub(crate) fn insert(connection: &mut AnyConnection, row: NewIncidentRow<'_>) -> Result<(), StoreError> {
     batch::insert(connection, &[row])?;
     Ok(())
+}
+
+/// Stores a version of an incident.
+pub(crate) fn insert_version(connection: &mut AnyConnection, row: NewVersionRow<'_>) -> Result<(), StoreError> {
+    batch::insert(connection, &[row])?;
+    Ok(())
+}
+
+/// When the processor knew of the incident, and when `party` was informed of it, for the outer limits of its clocks.
+pub fn known_since(
+    connection: &mut AnyConnection,
+    id: &IncidentId,
+    party: &OrganisationId,
+) -> Result<Earlier, StoreError> {
+    let aware: Option<i64> =
+        incident::table.find(id.as_str()).select(incident::aware_at).first(connection).optional()?;
+    let informed: Option<i64> = notice::table
+        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(party.as_str())))
+        .select(diesel::dsl::min(notice::delivered_at))
+        .first(connection)?;
+    let door = Door { table: "incident", id: id.as_str() };
+    Ok(Earlier {
+        processor_aware: door.instant_option("aware_at", aware)?,
+        controller_informed: door.instant_option("delivered_at", informed)?,
+    })
 }
 
 /// Which incidents a list shows.
@@ -95,7 +146,8 @@ fn summary(row: &IncidentRow, tenant: &OrganisationId, counts: NoticeCounts) -> 
         kind: row.kind.clone(),
         stage: row.stage.clone(),
         title: row.title.clone(),
-        state: IncidentState::of(counts),
+        state: if row.withdrawn_at.is_some() { IncidentState::Withdrawn } else { IncidentState::of(counts) },
+        drill: row.drill,
         detected_at: door.instant("detected_at", row.detected_at)?,
         aware_at: door.instant("aware_at", row.aware_at)?,
         filed_at: door.instant("filed_at", row.filed_at)?,
@@ -115,6 +167,7 @@ pub fn list(
         notice::table
             .filter(notice::controller_id.eq(controller.to_owned()))
             .filter(notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str())))
+            .filter(notice::drill.eq(false).or(notice::processor_id.eq(tenant.as_str())))
             .select(notice::incident_id)
     };
     let mine = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(concerning(tenant.as_str())));
@@ -145,7 +198,15 @@ pub fn list(
             IncidentState::Telling => query.filter(diesel::dsl::not(told("delivered_at"))),
             IncidentState::Told => query.filter(told("delivered_at")).filter(diesel::dsl::not(told("acknowledged_at"))),
             IncidentState::Acknowledged => query.filter(told("acknowledged_at")),
+            IncidentState::Kept => query.filter(incident::affected_count.eq(0)),
+            IncidentState::Withdrawn => query.filter(incident::withdrawn_at.is_not_null()),
         };
+        if state != IncidentState::Kept {
+            query = query.filter(incident::affected_count.gt(0));
+        }
+        if state != IncidentState::Withdrawn {
+            query = query.filter(incident::withdrawn_at.is_null());
+        }
     }
     if let Some(after) = &page.after {
         query = query.filter(incident::id.lt(after.clone()));
@@ -172,7 +233,8 @@ pub fn find(
         .first(connection)
         .optional()?;
     let Some((row, whole, processor)) = found else { return Ok(None) };
-    let content = if row.processor_id == tenant.as_str() { Some(whole) } else { own_share(connection, tenant, id)? };
+    let is_processor = row.processor_id == tenant.as_str();
+    let content = if is_processor { Some(whole) } else { own_share(connection, tenant, id)? };
     let Some(content) = content else { return Ok(None) };
     let counts = counts(connection, tenant.as_str(), &[id.as_str()])?;
     let door = Door { table: "incident", id: &row.id };
@@ -181,6 +243,16 @@ pub fn find(
         summary: summary(&row, tenant, notices)?,
         processor: Link { id: door.parse("processor_id", &row.processor_id)?, name: processor },
         awareness_reason: row.awareness_reason.clone(),
+        withdrawn_at: door.instant_option("withdrawn_at", row.withdrawn_at)?,
+        no_duty_reason: row.no_duty_reason.clone(),
+        // Whose sub-processor it was is told by the processor, in its own words.
+        origin: row
+            .origin
+            .clone()
+            .filter(|_| is_processor)
+            .map(RawValue::from_string)
+            .transpose()
+            .map_err(|_| door.corrupt("origin"))?,
         content: RawValue::from_string(content).map_err(|_| door.corrupt("content"))?,
         notices,
     }))
@@ -194,6 +266,7 @@ fn own_share(
 ) -> Result<Option<String>, StoreError> {
     Ok(notice::table
         .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(controller.as_str())))
+        .filter(notice::drill.eq(false))
         .order(notice::sequence.desc())
         .select(notice::content)
         .first(connection)

@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod incidents;
 pub mod ledger;
 pub mod notices;
+pub mod obligations;
 pub mod organisations;
 pub mod outbox;
 pub mod parties;

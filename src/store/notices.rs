@@ -28,6 +28,9 @@ batch::row! {
         content: &'a str,
         content_sha256: &'a str,
         created_at: i64,
+        incident_version: i32,
+        complete: bool,
+        drill: bool,
     }
 }
 
@@ -45,6 +48,8 @@ struct NoticeRow {
     created_at: i64,
     delivered_at: Option<i64>,
     acknowledged_at: Option<i64>,
+    incident_version: i32,
+    complete: bool,
 }
 
 #[derive(Debug, Queryable, Selectable)]
@@ -75,6 +80,13 @@ pub struct NoticeFilter {
     pub state: Option<NoticeState>,
 }
 
+/// Notices that `tenant` sent or got; those of a drill are seen by their processor alone.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn seen_by<'t>(tenant: &'t OrganisationId) -> _ {
+    let tenant: &'t str = tenant.as_str();
+    notice::processor_id.eq(tenant).or(notice::controller_id.eq(tenant).and(notice::drill.eq(false)))
+}
+
 /// One page of the inbox (`as_controller`) or outbox of `tenant`, newest first.
 pub fn list(
     connection: &mut AnyConnection,
@@ -82,8 +94,7 @@ pub fn list(
     filter: &NoticeFilter,
     page: &PageRequest,
 ) -> Result<Page<NoticeSummary>, StoreError> {
-    let mine = notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str()));
-    let mut query = notice::table.filter(mine).into_boxed();
+    let mut query = notice::table.filter(seen_by(tenant)).into_boxed();
     if let Some(incident) = &filter.incident {
         query = query.filter(notice::incident_id.eq(incident.as_str()));
     }
@@ -120,6 +131,8 @@ fn summaries(connection: &mut AnyConnection, rows: Vec<NoticeRow>) -> Result<Vec
                 id: door.parse("id", &row.id)?,
                 incident: door.parse("incident_id", &row.incident_id)?,
                 sequence: row.sequence,
+                version: row.incident_version,
+                complete: row.complete,
                 supersedes: row.supersedes.as_deref().map(|id| door.parse("supersedes", id)).transpose()?,
                 processor: link("processor_id", &row.processor_id)?,
                 controller: link("controller_id", &row.controller_id)?,
@@ -142,7 +155,7 @@ pub fn find(
 ) -> Result<Option<Notice>, StoreError> {
     let found: Option<(NoticeRow, String)> = notice::table
         .find(id.as_str())
-        .filter(notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str())))
+        .filter(seen_by(tenant))
         .select((NoticeRow::as_select(), notice::content))
         .first(connection)
         .optional()?;
@@ -161,10 +174,9 @@ pub fn of_party(
     incident: &IncidentId,
     controller: &OrganisationId,
 ) -> Result<Vec<(NoticeSummary, String, String, i32)>, StoreError> {
-    let mine = notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str()));
     let rows: Vec<(NoticeRow, String, String, i32)> = notice::table
         .filter(notice::incident_id.eq(incident.as_str()).and(notice::controller_id.eq(controller.as_str())))
-        .filter(mine)
+        .filter(seen_by(tenant))
         .order(notice::sequence)
         .select((NoticeRow::as_select(), notice::content, notice::agreement_id, notice::agreement_version))
         .load(connection)?;
@@ -233,6 +245,39 @@ pub fn insert_receipt(connection: &mut AnyConnection, new: &Receipt) -> Result<b
     Ok(stored == 1)
 }
 
+batch::row! {
+    NewReceiptRow in "receipt" {
+        id: &'a str,
+        notice_id: &'a str,
+        level: &'a str,
+        at: i64,
+        by_name: Option<&'a str>,
+        by_role: Option<&'a str>,
+        content_sha256: &'a str,
+        jws: &'a str,
+    }
+}
+
+/// Stores receipts in one statement. The caller has made sure that no notice has one of that level.
+pub(crate) fn insert_receipts(connection: &mut AnyConnection, receipts: &[Receipt]) -> Result<(), StoreError> {
+    let rows: Vec<_> = receipts.iter().map(receipt_row).collect();
+    batch::insert(connection, &rows)?;
+    Ok(())
+}
+
+fn receipt_row(receipt: &Receipt) -> NewReceiptRow<'_> {
+    NewReceiptRow {
+        id: receipt.id.as_str(),
+        notice_id: receipt.notice.as_str(),
+        level: receipt.level.as_str(),
+        at: micros(receipt.at),
+        by_name: receipt.by.as_ref().map(|by| by.name.as_str()),
+        by_role: receipt.by.as_ref().map(|by| by.role.as_str()),
+        content_sha256: &receipt.content_sha256,
+        jws: &receipt.jws,
+    }
+}
+
 #[derive(Debug, serde::Serialize)]
 struct DeliveredRow<'a> {
     id: &'a str,
@@ -277,6 +322,8 @@ pub struct NoticeFacts {
     pub supersedes: Option<String>,
     /// SHA-256 of the content.
     pub content_sha256: String,
+    /// Whether nothing is open of what the agreement demands.
+    pub complete: bool,
     /// Whether it was delivered before.
     pub delivered: bool,
 }
@@ -312,6 +359,7 @@ impl TryFrom<NoticeRow> for NoticeFacts {
             processor: door.parse("processor_id", &row.processor_id)?,
             controller: door.parse("controller_id", &row.controller_id)?,
             sequence: row.sequence,
+            complete: row.complete,
             delivered: row.delivered_at.is_some(),
             supersedes: row.supersedes,
             content_sha256: row.content_sha256,

@@ -9,16 +9,30 @@ use serde_json::Value;
 use super::among::among;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::organisations::SeatRow;
 use super::row::Door;
 use super::schema::{agreement, agreement_product, organisation};
 use crate::domain::fault::Faults;
 use crate::domain::id::{AgreementId, OrganisationId};
+use crate::domain::organisation::Seat;
 use crate::domain::parse::Place;
 use crate::domain::terms::Terms;
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = agreement)]
+struct AgreementRow {
+    id: String,
+    version: i32,
+    controller_id: String,
+    reference: String,
+    terms: String,
+}
 
 /// The processor as the filing sees it.
 #[derive(Debug, Clone)]
 pub struct Processor {
+    /// Where it sits and which regimes bind it.
+    pub seat: Seat,
     /// Its roles, as codes.
     pub roles: Vec<String>,
     /// Counts every change of its agreements; a filing prepared under another edition is prepared anew.
@@ -47,20 +61,22 @@ pub struct InForce {
     pub controller: OrganisationId,
     /// What the parties call it.
     pub reference: String,
+    /// Where the controller sits and which regimes bind it.
+    pub seat: Arc<Seat>,
     /// Its terms; agreements with the same words share them.
     pub terms: Arc<Terms>,
 }
 
 /// The processor `tenant`, if it is known here.
 pub fn processor(connection: &mut AnyConnection, tenant: &OrganisationId) -> Result<Option<Processor>, StoreError> {
-    let found: Option<(String, i64)> = organisation::table
+    let found: Option<(String, i64, SeatRow)> = organisation::table
         .find(tenant.as_str())
-        .select((organisation::roles, organisation::agreements_edition))
+        .select((organisation::roles, organisation::agreements_edition, SeatRow::as_select()))
         .first(connection)
         .optional()?;
-    let Some((roles, edition)) = found else { return Ok(None) };
+    let Some((roles, edition, seat)) = found else { return Ok(None) };
     let corrupt = |_| StoreError::Corrupt { table: "organisation", column: "roles", id: tenant.to_string() };
-    Ok(Some(Processor { roles: serde_json::from_str(&roles).map_err(corrupt)?, edition }))
+    Ok(Some(Processor { roles: serde_json::from_str(&roles).map_err(corrupt)?, edition, seat: seat.try_into()? }))
 }
 
 /// The edition alone, read again inside the transaction that files; it cannot change until that transaction ends.
@@ -81,6 +97,7 @@ pub fn in_force(
     day: &str,
 ) -> Result<Vec<InForce>, StoreError> {
     let mut query = agreement::table
+        .inner_join(organisation::table.on(organisation::id.eq(agreement::controller_id)))
         .filter(agreement::processor_id.eq(tenant.as_str()))
         .filter(agreement::valid_from.le(day))
         .filter(agreement::valid_until.is_null().or(agreement::valid_until.ge(day)))
@@ -100,35 +117,33 @@ pub fn in_force(
             }
         }
     }
-    let rows: Vec<(String, i32, String, String, String)> = query
+    let rows: Vec<(AgreementRow, SeatRow)> = query
         .order((agreement::controller_id, agreement::id))
-        .select((agreement::id, agreement::version, agreement::controller_id, agreement::reference, agreement::terms))
+        .select((AgreementRow::as_select(), SeatRow::as_select()))
         .load(connection)?;
     let mut known = HashMap::new();
     rows.into_iter().map(|row| read(row, &mut known)).collect()
 }
 
-fn read(
-    (id, version, controller, reference, terms): (String, i32, String, String, String),
-    known: &mut HashMap<String, Arc<Terms>>,
-) -> Result<InForce, StoreError> {
-    let door = Door { table: "agreement", id: &id };
-    let terms = if let Some(shared) = known.get(&terms) {
+fn read((row, seat): (AgreementRow, SeatRow), known: &mut HashMap<String, Arc<Terms>>) -> Result<InForce, StoreError> {
+    let door = Door { table: "agreement", id: &row.id };
+    let terms = if let Some(shared) = known.get(&row.terms) {
         Arc::clone(shared)
     } else {
-        let value: Value = door.json("terms", &terms)?;
+        let value: Value = door.json("terms", &row.terms)?;
         let mut faults = Faults::default();
         let parsed = Terms::parse(&Place::root(&value), &mut faults);
         let parsed = Arc::new(faults.finish(parsed).map_err(|_| door.corrupt("terms"))?);
-        known.insert(terms, Arc::clone(&parsed));
+        known.insert(row.terms, Arc::clone(&parsed));
         parsed
     };
     Ok(InForce {
-        version,
-        controller: door.parse("controller_id", &controller)?,
-        reference,
+        version: row.version,
+        controller: door.parse("controller_id", &row.controller_id)?,
+        reference: row.reference,
+        seat: Arc::new(seat.try_into()?),
         terms,
-        id: door.parse("id", &id)?,
+        id: door.parse("id", &row.id)?,
     })
 }
 

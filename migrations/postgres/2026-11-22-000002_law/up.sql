@@ -10,6 +10,66 @@ CREATE TABLE obligation_row (
     content TEXT NOT NULL
 );
 
+-- Duties carry the id of the row that they were born from, and may be closed without fulfilment.
+INSERT INTO obligation_row (id, code, content)
+SELECT DISTINCT 'before:' || obligation, obligation, CASE obligation
+    WHEN 'gdpr_33_1' THEN '@GDPR_33_1@'
+    ELSE '@CONTRACT_NOTICE@'
+END
+FROM duty;
+
+CREATE TABLE duty_of_law (
+    id TEXT NOT NULL PRIMARY KEY,
+    incident_id TEXT NOT NULL REFERENCES incident (id),
+    processor_id TEXT NOT NULL,
+    party_id TEXT NOT NULL,
+    agreement_id TEXT,
+    agreement_version INTEGER,
+    obligation TEXT NOT NULL,
+    obligation_id TEXT NOT NULL REFERENCES obligation_row (id),
+    debtor TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (
+        state IN ('not_started', 'running', 'breached', 'met', 'not_required', 'cancelled', 'lapsed', 'drill')
+    ),
+    is_open BOOLEAN NOT NULL,
+    span TEXT NOT NULL,
+    counting_rule TEXT NOT NULL,
+    region TEXT NOT NULL,
+    legal_basis TEXT NOT NULL,
+    about TEXT,
+    owner TEXT,
+    clock_version INTEGER NOT NULL,
+    start_at BIGINT,
+    alarm_at BIGINT,
+    legal_due_at BIGINT,
+    internal_target_at BIGINT,
+    met_at BIGINT,
+    late BOOLEAN,
+    closed_at BIGINT,
+    closed_by TEXT,
+    closed_reason TEXT,
+    urgency_at BIGINT NOT NULL,
+    next_step INTEGER NOT NULL,
+    next_alarm_at BIGINT
+);
+INSERT INTO duty_of_law (
+    id, incident_id, processor_id, party_id, agreement_id, agreement_version, obligation, obligation_id, debtor,
+    recipient, state, is_open, span, counting_rule, region, legal_basis, clock_version, start_at, alarm_at,
+    legal_due_at, internal_target_at, met_at, late, urgency_at, next_step, next_alarm_at
+)
+SELECT
+    id, incident_id, processor_id, controller_id, agreement_id, agreement_version, obligation, 'before:' || obligation,
+    debtor, recipient, state, state <> 'met', span, counting_rule, 'DE', legal_basis, 1, start_at, alarm_at,
+    legal_due_at, internal_target_at, met_at, late, urgency_at, next_step, next_alarm_at
+FROM duty;
+DROP TABLE duty;
+ALTER TABLE duty_of_law RENAME TO duty;
+CREATE INDEX duty_incident ON duty (incident_id, party_id);
+CREATE INDEX duty_board_processor ON duty (processor_id, urgency_at, id) WHERE is_open;
+CREATE INDEX duty_board_party ON duty (party_id, urgency_at, id) WHERE is_open;
+CREATE INDEX duty_next_alarm ON duty (next_alarm_at) WHERE next_alarm_at IS NOT NULL;
+
 ALTER TABLE incident ADD COLUMN drill BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE incident ADD COLUMN withdrawn_at BIGINT;
 ALTER TABLE incident ADD COLUMN no_duty_reason TEXT;

@@ -1,14 +1,20 @@
 //! The catalogue of obligations: law and contract duties as data. A change of law is a change of the file, never of code.
 
+mod check;
+mod frozen;
+mod read;
 mod row;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 use time::Date;
 
 use crate::domain::fault::Faults;
+use crate::domain::parse::Place;
 
+pub use frozen::FrozenRow;
 pub use row::{
     AgreementTerm, Binds, Cap, Debtor, Expiry, Fact, InvalidRowSpan, Obligation, Party, Recipient, RowSpan, Status,
     Threshold, Titles, Trigger, Weekends,
@@ -23,8 +29,15 @@ pub struct Catalogue {
 
 impl Catalogue {
     /// Reads the file of obligations and checks its rows against each other; answers all faults at once.
-    pub fn parse(_file: &Value) -> Result<Self, Faults> {
-        Ok(Self { version: String::new(), rows: Vec::new() })
+    pub fn parse(file: &Value) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let read = Place::root(file).object(&mut faults).and_then(|mut object| {
+            let version = object.required("version", &mut faults, |place, faults| place.text(64, faults));
+            let rows = object.required("obligation", &mut faults, rows);
+            object.close(&mut faults);
+            Some(Self { version: version?, rows: rows? })
+        });
+        faults.finish(read)
     }
 
     /// The name of this state of the law.
@@ -39,8 +52,25 @@ impl Catalogue {
 
     /// The rows that are law on `day`.
     pub fn in_force(&self, day: Date) -> impl Iterator<Item = &Arc<Obligation>> {
-        self.rows.iter().filter(move |row| {
-            row.status == Status::Law && row.valid_from <= day && row.valid_to.is_none_or(|last| day <= last)
-        })
+        self.rows.iter().filter(move |row| row.is_law_on(day))
     }
+}
+
+/// Reads every row, and checks those that could be read even where others could not.
+fn rows(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<Arc<Obligation>>> {
+    let mut read = Vec::new();
+    let mut codes = BTreeSet::new();
+    let listed = place.list(faults, |item, faults| {
+        codes.extend(item.value["code"].as_str());
+        read.push((item.pointer.clone(), Obligation::parse(item, faults)?));
+        Some(())
+    });
+    if listed.as_ref().is_some_and(Vec::is_empty) {
+        faults.add(&place.pointer, "empty", "The file has no row.");
+        return None;
+    }
+    let before = faults.as_slice().len();
+    check::rows(&read, &codes, faults);
+    let sound = listed.is_some() && faults.as_slice().len() == before;
+    sound.then(|| read.into_iter().map(|(_, row)| Arc::new(row)).collect())
 }

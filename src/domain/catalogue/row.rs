@@ -87,7 +87,7 @@ pub struct Trigger {
     pub seats: Vec<String>,
     /// Whether everybody is bound, or only organisations that declare the regime.
     pub binds: Binds,
-    /// A term that the agreement must have, and for `notify_within` must hold for this kind of incident.
+    /// A term that the agreement must have for this kind of incident, see [`crate::domain::terms::Terms::promise`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<AgreementTerm>,
     /// Not owed where one of these rows is owed for the same party: the special rule goes before the general one.
@@ -123,14 +123,16 @@ code_list! {
         NotifyWithin "notify_within",
         CompleteWithin "complete_within",
         SubprocessorObjection "subprocessor_objection",
+        SpecialCategories "special_categories",
     }
 }
 
 code_list! {
-    /// One of the two parties of an agreement.
+    /// One of the two parties of an agreement, or whichever of them owes.
     Party {
         Processor "processor",
         Controller "controller",
+        Debtor "debtor",
     }
 }
 
@@ -188,11 +190,13 @@ code_list! {
 }
 
 code_list! {
-    /// From which risk for the persons on something is owed.
+    /// From which risk for the persons on something is owed; `significant` is a significant, major or severe incident as
+    /// the regime itself defines it.
     Threshold {
         None "none",
         Risk "risk",
         HighRisk "high_risk",
+        Significant "significant",
     }
 }
 
@@ -218,6 +222,18 @@ code_list! {
     "expected an ISO 8601 duration with unit such as PT72H, P14D or P1M, `without_undue_delay`, `agreement:<term>`, `stated` or `release_window`"
 )]
 pub struct InvalidRowSpan;
+
+impl Obligation {
+    /// Whether its clock belongs to the incident as a whole: a processor owes it once, however many controllers are affected.
+    pub fn is_once_per_incident(&self) -> bool {
+        self.debtor == Debtor::Processor && self.recipient != Recipient::Controller
+    }
+
+    /// Whether it is in force by law on `day`.
+    pub fn is_law_on(&self, day: Date) -> bool {
+        self.status == Status::Law && self.valid_from <= day && self.valid_to.is_none_or(|last| day <= last)
+    }
+}
 
 impl FromStr for RowSpan {
     type Err = InvalidRowSpan;

@@ -11,7 +11,7 @@ use super::{
 use crate::domain::{
     count::Count,
     fault::Faults,
-    organisation::Contact,
+    organisation::{self, Contact},
     parse::{Object, Place},
     vocabulary::{
         Cause, ConsequenceType, DataCategory, IncidentKind, NatureType, SpecialCategory, Stage, SubjectCategory,
@@ -29,10 +29,10 @@ impl Unknown {
     /// Reads `{"unknown": "reason", "expected_by"?: "…", "owner"?: "…"}`.
     pub(in crate::domain) fn members(mut object: Object<'_>, faults: &mut Faults) -> Option<Self> {
         let reason = object.required("unknown", faults, |place, faults| place.text(REASON, faults));
-        let expected_by = object.optional("expected_by", faults, Place::instant);
         let owner = object.optional("owner", faults, |place, faults| place.text(OWNER, faults));
+        let expected_by = object.optional("expected_by", faults, Place::instant);
         object.close(faults);
-        Some(Self { reason: reason?, expected_by: expected_by?, owner: owner? })
+        Some(Self { reason: reason?, owner: owner?, expected_by: expected_by? })
     }
 }
 
@@ -144,6 +144,9 @@ impl Figures {
                 item.code(SubjectCategory::CODES, faults)
             }),
             records: tally(object, "records", stage, faults, Place::word),
+            countries: object
+                .optional("countries", faults, |place, faults| place.filled_set(faults, organisation::country))
+                .flatten(),
             note: None,
         }
     }

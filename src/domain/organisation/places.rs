@@ -12,6 +12,14 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
 /// The German Länder, ISO 3166-2; they decide the competent authority and the holidays.
 const LAENDER: &str = "BW BY BE BB HB HH HE MV NI NW RP SL SN ST SH TH";
 
+/// The member states of the European Union.
+const EU: &str = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK";
+
+/// Whether `country` is a member state of the European Union.
+pub fn is_in_eu(country: &str) -> bool {
+    country.len() == 2 && EU.split_ascii_whitespace().any(|member| member == country)
+}
+
 /// Whether `code` is an officially assigned ISO 3166-1 alpha-2 code.
 pub fn is_country(code: &str) -> bool {
     code.len() == 2 && COUNTRIES.split_ascii_whitespace().any(|known| known == code)

@@ -56,6 +56,8 @@ impl Terms {
         let notify_within = notify_within?;
         let terms = Self {
             internal_target: target?.or_else(|| default_target(&notify_within))?,
+            complete_within: None,
+            subprocessor_objection: None,
             notify_within,
             counted_from: counted_from?.unwrap_or(CountedFrom::Awareness),
             triggers: triggers?,

@@ -1,0 +1,93 @@
+//! The course of duties: what happened is applied to the duties of one party, and what follows from that, until nothing moves.
+
+use std::collections::VecDeque;
+
+use time::OffsetDateTime;
+
+use super::calendar::{Calendar, Region};
+use super::duty::DutyState;
+use super::duty_record::Duty;
+use super::id::DutyId;
+use super::milestone::Milestone;
+
+/// A milestone that was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Which.
+    pub milestone: Milestone,
+    /// When; UTC.
+    pub at: OffsetDateTime,
+    /// The one duty that it fulfils, where it was done for that alone, such as a filing.
+    pub only: Option<DutyId>,
+}
+
+/// What was known before, for the outer limits of clocks that begin later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// When the processor knew; UTC.
+    pub processor_aware: Option<OffsetDateTime>,
+    /// When the controller was informed; UTC.
+    pub controller_informed: Option<OffsetDateTime>,
+}
+
+impl Reached {
+    /// A milestone that concerns every duty which waits for it.
+    pub fn new(milestone: Milestone, at: OffsetDateTime) -> Self {
+        Self { milestone, at, only: None }
+    }
+
+    /// A milestone that fulfils one duty.
+    pub fn of(milestone: Milestone, at: OffsetDateTime, duty: DutyId) -> Self {
+        Self { milestone, at, only: Some(duty) }
+    }
+}
+
+/// Applies what was reached to the duties of one party of one incident; answers those that changed, as they are now.
+///
+/// A duty that is fulfilled is itself a milestone for others. One that is fulfilled before its clock began counts as begun and
+/// fulfilled at that moment.
+pub fn course(duties: Vec<Duty>, reached: Vec<Reached>, earlier: Earlier, calendar: &Calendar) -> Vec<Duty> {
+    let mut duties: Vec<(Duty, bool)> = duties.into_iter().map(|duty| (duty, false)).collect();
+    let mut waiting = VecDeque::from(reached);
+    while let Some(reached) = waiting.pop_front() {
+        for (duty, changed) in &mut duties {
+            let Some(moved) = step(duty, &reached, earlier, calendar) else { continue };
+            if matches!(moved.state, DutyState::Met { .. }) {
+                waiting.push_back(Reached::new(Milestone::Fulfilled(moved.obligation.code.clone()), reached.at));
+            }
+            (*duty, *changed) = (moved, true);
+        }
+    }
+    duties.into_iter().filter_map(|(duty, changed)| changed.then_some(duty)).collect()
+}
+
+fn step(duty: &Duty, reached: &Reached, earlier: Earlier, calendar: &Calendar) -> Option<Duty> {
+    let started = |duty: &Duty| {
+        let region = region(calendar, &duty.terms.region)?;
+        duty.clone().start(reached.at, region, cap(duty, earlier, region)).ok()
+    };
+    let ends = duty.ends_with(&reached.milestone) && reached.only.as_ref().is_none_or(|only| *only == duty.id);
+    if ends && duty.state.is_open() {
+        let running = if duty.state == DutyState::NotStarted { started(duty)? } else { duty.clone() };
+        return running.meet(reached.at).ok();
+    }
+    if duty.starts_with(&reached.milestone) && duty.state == DutyState::NotStarted { started(duty) } else { None }
+}
+
+/// The region that a duty is counted in; a region that has left the data since is counted as its country, or as Germany.
+pub fn region<'c>(calendar: &'c Calendar, code: &str) -> Option<&'c Region> {
+    calendar.region(code).or_else(|| calendar.region("DE"))
+}
+
+/// Where the outer limit of the duty's row ends, if it has one and it has begun.
+fn cap(duty: &Duty, earlier: Earlier, region: &Region) -> Option<OffsetDateTime> {
+    let cap = duty.obligation.cap.as_ref()?;
+    let begun = match cap.start {
+        Milestone::ProcessorAware => earlier.processor_aware,
+        Milestone::ControllerInformed => earlier.controller_informed,
+        Milestone::DebtorAware if duty.debtor == duty.processor => earlier.processor_aware,
+        Milestone::DebtorAware => earlier.controller_informed,
+        _ => None,
+    }?;
+    duty.terms.rule.count(begun, &cap.span, region).ok().map(|counted| counted.due_at)
+}
