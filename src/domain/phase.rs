@@ -6,6 +6,7 @@ mod difference;
 mod join;
 mod merge;
 mod notice;
+mod shown;
 
 use super::event::EventType;
 use super::vocabulary::code_list;
@@ -16,6 +17,7 @@ pub use difference::{Change, apply, differences};
 pub use join::{Joiner, Joining};
 pub use merge::{Standing, merge_patch};
 pub use notice::{LEADING, LaterNotice};
+pub use shown::{IncidentVersion, Release};
 
 code_list! {
     /// What a version of an incident is to the one before, Art. 33(4) GDPR.

@@ -180,6 +180,7 @@ fn store_notices(
             agreement_version: one.told.agreement.version,
             sequence: 1,
             r#type: EventType::NoticeInitial.as_str(),
+            supersedes: None,
             content: &one.told.content,
             content_sha256: &one.told.content_sha256,
             created_at: micros(now),

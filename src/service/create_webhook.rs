@@ -75,9 +75,7 @@ impl Service {
         owner: &OrganisationId,
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
-        let event = EventType::NoticeInitial;
-        let endpoint = webhooks::endpoint(connection, owner, webhook)?.filter(|endpoint| endpoint.events.want(event));
-        let Some(endpoint) = endpoint else { return Ok(0) };
+        let Some(endpoint) = webhooks::endpoint(connection, owner, webhook)? else { return Ok(0) };
         // A filing that is being written either sees this endpoint or is seen here: both take the processor's edition.
         for processor in agreements::processors_of(connection, owner)? {
             if endpoint.hears(&processor) {
@@ -85,8 +83,9 @@ impl Service {
             }
         }
         let notices = outbox::notices_to_tell(connection, &endpoint)?;
-        let message = |notice| self.message_to(&endpoint, event, Some(notice), now + LATE_WINDOW, now);
-        let messages: Vec<_> = notices.into_iter().map(message).collect();
+        let message = |(notice, event)| self.message_to(&endpoint, event, Some(notice), now + LATE_WINDOW, now);
+        let wanted = notices.into_iter().filter(|(_, event)| endpoint.events.want(*event));
+        let messages: Vec<_> = wanted.map(message).collect();
         outbox::enqueue(connection, &messages, now)?;
         Ok(messages.len())
     }

@@ -13,6 +13,7 @@ mod error;
 pub(crate) mod few;
 mod group;
 pub mod idempotency;
+pub mod incident_versions;
 pub mod incidents;
 pub mod ledger;
 pub mod notices;

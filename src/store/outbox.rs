@@ -81,7 +81,10 @@ pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetD
 }
 
 /// The notices that `endpoint` may hear of, that have not reached its organisation, and that are not on their way to it.
-pub fn notices_to_tell(connection: &mut AnyConnection, endpoint: &Endpoint) -> Result<Vec<NoticeId>, StoreError> {
+pub fn notices_to_tell(
+    connection: &mut AnyConnection,
+    endpoint: &Endpoint,
+) -> Result<Vec<(NoticeId, EventType)>, StoreError> {
     let on_its_way = delivery::table
         .filter(delivery::notice_id.eq(notice::id.nullable()))
         .filter(delivery::webhook_id.eq(endpoint.id.as_str()))
@@ -94,6 +97,11 @@ pub fn notices_to_tell(connection: &mut AnyConnection, endpoint: &Endpoint) -> R
     if endpoint.created_by != endpoint.organisation {
         query = query.filter(notice::processor_id.eq(endpoint.created_by.as_str()));
     }
-    let found: Vec<String> = query.order(notice::id).select(notice::id).load(connection)?;
-    found.iter().map(|id| Door { table: "notice", id }.parse("id", id)).collect()
+    let found: Vec<(String, String)> =
+        query.order(notice::id).select((notice::id, notice::type_)).load(connection)?;
+    let read = |(id, kind): &(String, String)| {
+        let door = Door { table: "notice", id };
+        Ok((door.parse("id", id)?, EventType::from_code(kind).ok_or_else(|| door.corrupt("type"))?))
+    };
+    found.iter().map(read).collect()
 }
