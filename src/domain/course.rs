@@ -46,10 +46,13 @@ impl Reached {
 ///
 /// A duty that is fulfilled is itself a milestone for others. One that is fulfilled before its clock began counts as begun and
 /// fulfilled at that moment.
-pub fn course(duties: Vec<Duty>, reached: Vec<Reached>, earlier: Earlier, calendar: &Calendar) -> Vec<Duty> {
+pub fn course(duties: Vec<Duty>, reached: Vec<Reached>, mut earlier: Earlier, calendar: &Calendar) -> Vec<Duty> {
     let mut duties: Vec<(Duty, bool)> = duties.into_iter().map(|duty| (duty, false)).collect();
     let mut waiting = VecDeque::from(reached);
     while let Some(reached) = waiting.pop_front() {
+        if reached.milestone == Milestone::ControllerInformed {
+            earlier.controller_informed.get_or_insert(reached.at);
+        }
         for (duty, changed) in &mut duties {
             let Some(moved) = step(duty, &reached, earlier, calendar) else { continue };
             if matches!(moved.state, DutyState::Met { .. }) {
@@ -82,11 +85,11 @@ pub fn region<'c>(calendar: &'c Calendar, code: &str) -> Option<&'c Region> {
 /// Where the outer limit of the duty's row ends, if it has one and it has begun.
 fn cap(duty: &Duty, earlier: Earlier, region: &Region) -> Option<OffsetDateTime> {
     let cap = duty.obligation.cap.as_ref()?;
+    let by_processor = duty.debtor == duty.processor;
     let begun = match cap.start {
         Milestone::ProcessorAware => earlier.processor_aware,
-        Milestone::ControllerInformed => earlier.controller_informed,
-        Milestone::DebtorAware if duty.debtor == duty.processor => earlier.processor_aware,
-        Milestone::DebtorAware => earlier.controller_informed,
+        Milestone::DebtorAware if by_processor => earlier.processor_aware,
+        Milestone::ControllerInformed | Milestone::DebtorAware => earlier.controller_informed,
         _ => None,
     }?;
     duty.terms.rule.count(begun, &cap.span, region).ok().map(|counted| counted.due_at)

@@ -44,6 +44,15 @@ impl EventType {
         ("endpoint.test", Self::EndpointTest),
     ];
 
+    /// The types that tell a controller of a version of an incident.
+    pub const NOTICES: &'static [Self] = &[
+        Self::NoticeInitial,
+        Self::NoticeSupplement,
+        Self::NoticeCorrection,
+        Self::NoticeCompletion,
+        Self::NoticeWithdrawal,
+    ];
+
     /// The stable code.
     pub fn as_str(self) -> &'static str {
         match self {

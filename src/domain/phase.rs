@@ -12,7 +12,7 @@ use super::event::EventType;
 use super::vocabulary::code_list;
 
 pub use amend::{Amendment, OwnChange};
-pub use concern::{Concern, Shares, concern, reclocks};
+pub use concern::{Concern, Shares, concern};
 pub use difference::{Change, apply, differences};
 pub use join::{Joiner, Joining};
 pub use merge::{Standing, merge_patch};

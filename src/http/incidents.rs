@@ -1,16 +1,16 @@
 //! Incidents over HTTP: filing, listing, showing, reporting.
 
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 
 use super::api::Shared;
 use super::auth::Caller;
-use super::extract::{JsonBody, Query, created, path_id, shown};
+use super::extract::{JsonBody, Query, answered, created, path_id, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
 use crate::domain::incident::IncidentState;
 use crate::report::Language;
-use crate::service::{IncidentFilter, ServiceError};
+use crate::service::{IncidentFilter, Release, ServiceError};
 
 /// `POST /v1/incidents`
 pub(super) async fn file(api: Shared, caller: Caller, body: JsonBody) -> Result<HttpResponse, Problem> {
@@ -18,11 +18,17 @@ pub(super) async fn file(api: Shared, caller: Caller, body: JsonBody) -> Result<
     Ok(created(api.service.file_incident(&actor, body.idempotency, body.value).await?))
 }
 
+/// `POST /v1/incidents/preview`
+pub(super) async fn preview(api: Shared, caller: Caller, body: JsonBody) -> Result<HttpResponse, Problem> {
+    let actor = caller.with(&[Scope::IncidentsWrite])?;
+    Ok(shown(&api.service.preview_incident(&actor, body.value).await?, None))
+}
+
 /// `GET /v1/incidents`
 pub(super) async fn list(api: Shared, caller: Caller, mut query: Query) -> Result<HttpResponse, Problem> {
     let actor = caller.with(&[Scope::IncidentsRead])?;
     let filter = IncidentFilter {
-        state: query.take("state", "telling, told or acknowledged", IncidentState::from_code),
+        state: query.take("state", "telling, told, acknowledged, kept or withdrawn", IncidentState::from_code),
         text: query.take("q", "at most 200 characters", |text| (text.len() <= 200).then(|| text.to_owned())),
         controller: query.parsed("controller", "the id of an organisation"),
     };
@@ -78,4 +84,18 @@ pub(super) async fn report(
         .content_type(if pdf { "application/pdf" } else { "application/json" })
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
         .body(bytes))
+}
+
+/// `POST /v1/incidents/{id}/release`
+pub(super) async fn release(
+    api: Shared,
+    caller: Caller,
+    id: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, Problem> {
+    let actor = caller.with(&[Scope::IncidentsWrite])?;
+    let id = path_id(&id)?;
+    let release = Release::parse(&body.value).map_err(ServiceError::Refused)?;
+    let answer = api.service.release_incident(&actor, body.idempotency, id, release).await?;
+    Ok(answered(StatusCode::OK, answer))
 }

@@ -29,8 +29,10 @@ macro_rules! routes {
 
 routes! {
     POST "/v1/incidents" => incidents::file;
+    POST "/v1/incidents/preview" => incidents::preview;
     GET "/v1/incidents" => incidents::list;
     GET "/v1/incidents/{id}" => incidents::show;
+    POST "/v1/incidents/{id}/release" => incidents::release;
     GET "/v1/incidents/{id}/report" => incidents::report;
     GET "/v1/notices" => notices::list;
     GET "/v1/notices/{id}" => notices::show;

@@ -6,18 +6,22 @@ use time::{Duration, OffsetDateTime};
 
 use super::derive::Birth;
 use super::file_incident::{Plan, Told};
+use super::release_incident::Hold;
 use super::{Answer, Service, ServiceError};
+use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::IncidentState;
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::organisation::OnTimeout;
 use crate::domain::owed::is_telling;
 use crate::domain::page::{Page, PageRequest};
 use crate::store::incidents::{self, NewIncidentRow, NewVersionRow};
 use crate::store::notices::{self, NewNoticeRow};
-use crate::store::{AnyConnection, duties, ledger, micros, outbox, webhooks};
+use crate::store::outbox::{self, NewDelivery};
+use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
 use crate::telemetry;
 
 /// How many duties the answer to a filing shows.
@@ -34,7 +38,18 @@ struct Answered<'a> {
     #[serde(with = "time::serde::rfc3339")]
     filed_at: OffsetDateTime,
     affected_count: usize,
+    release: Option<Waiting>,
     duties: Page<Duty>,
+}
+
+/// That nothing leaves before a second person has released the version.
+#[derive(Serialize)]
+struct Waiting {
+    state: &'static str,
+    #[serde(with = "time::serde::rfc3339")]
+    due_at: OffsetDateTime,
+    on_timeout: OnTimeout,
+    content_sha256: String,
 }
 
 /// One controller's notice with the duty that it fulfils.
@@ -64,22 +79,26 @@ impl Service {
             all_duties.extend(owed);
             all_duties.extend(self.open_item_duties(birth, &told.agreement.controller, &told.own_items));
         }
-        store_incident(connection, actor, plan, &incident, now)?;
+        let policy = plan.seat.release_policy.filter(|_| !plan.filing.drill);
+        let hold = Hold::of(policy, &all_duties, now);
+        all_duties.extend(hold.and_then(|hold| self.release_duty(birth, 1, hold.window)));
+        store_incident(connection, actor, plan, hold, &incident, now)?;
         store_notices(connection, actor, plan, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
         let sends = !plan.filing.drill;
-        let has_deliveries = sends && self.enqueue(connection, &actor.organisation, &prepared, now)?;
+        let has_deliveries = sends && self.enqueue(connection, &actor.organisation, &prepared, hold.is_some(), now)?;
         ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
-        Ok(Answer { has_deliveries, ..answer(plan, &incident, all_duties, now)? })
+        Ok(Answer { has_deliveries, ..answer(plan, hold, &incident, all_duties, now)? })
     }
 
-    /// Puts each notice into the outbox of every endpoint that its controller wants it at; answers whether there is any.
+    /// Puts each notice into the outbox of every endpoint that its controller wants it at; answers whether any is due now.
     fn enqueue(
         &self,
         connection: &mut AnyConnection,
         processor: &OrganisationId,
         prepared: &[Prepared<'_>],
+        held: bool,
         now: OffsetDateTime,
     ) -> Result<bool, ServiceError> {
         let controllers: Vec<String> = prepared.iter().map(|one| one.told.agreement.controller.to_string()).collect();
@@ -93,11 +112,12 @@ impl Service {
             let owned = by_owner.get(one.told.agreement.controller.as_str());
             for endpoint in owned.into_iter().flatten().filter(|endpoint| one.told.goes_to(endpoint, processor)) {
                 let notice = Some(one.notice.clone());
-                rows.push(self.message_to(endpoint, EventType::NoticeInitial, notice, one.deadline, now));
+                let message = self.message_to(endpoint, EventType::NoticeInitial, notice, one.deadline, now);
+                rows.push(NewDelivery { held, ..message });
             }
         }
         outbox::enqueue(connection, &rows, now)?;
-        Ok(!rows.is_empty())
+        Ok(!held && !rows.is_empty())
     }
 }
 
@@ -110,7 +130,7 @@ fn deadline(owed: &[Duty], now: OffsetDateTime) -> OffsetDateTime {
 
 impl Told {
     /// Whether the agreement with `processor` sends notices to this endpoint: to those it names, or to all where it names none.
-    fn goes_to(&self, endpoint: &webhooks::Endpoint, processor: &OrganisationId) -> bool {
+    pub(super) fn goes_to(&self, endpoint: &webhooks::Endpoint, processor: &OrganisationId) -> bool {
         let mut named =
             self.agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
         endpoint.hears(processor) && (named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id))
@@ -121,6 +141,7 @@ fn store_incident(
     connection: &mut AnyConnection,
     actor: &Actor,
     plan: &Plan,
+    hold: Option<Hold>,
     incident: &IncidentId,
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
@@ -152,11 +173,12 @@ fn store_incident(
         reason: None,
         filing: &plan.body,
         changes: "[]",
-        content_sha256: &plan.content_sha256,
+        content_sha256: &sha256_hex(plan.body.as_bytes()),
         filed_at: micros(now),
         filed_by: &actor.subject,
-        release_state: "not_needed",
-        release_due_at: None,
+        release_state: if hold.is_some() { "awaited" } else { "not_needed" },
+        release_due_at: hold.map(|hold| micros(now + hold.window)),
+        on_timeout: hold.map(|hold| hold.on_timeout.as_str()),
     };
     Ok(incidents::insert_version(connection, version)?)
 }
@@ -225,6 +247,7 @@ fn entry(
 
 fn answer(
     plan: &Plan,
+    hold: Option<Hold>,
     incident: &IncidentId,
     mut all_duties: Vec<Duty>,
     now: OffsetDateTime,
@@ -240,6 +263,12 @@ fn answer(
         state: if plan.told.is_empty() { IncidentState::Kept } else { IncidentState::Telling },
         filed_at: now,
         affected_count: plan.told.len(),
+        release: hold.map(|hold| Waiting {
+            state: "awaited",
+            due_at: now + hold.window,
+            on_timeout: hold.on_timeout,
+            content_sha256: sha256_hex(plan.body.as_bytes()),
+        }),
         duties: Page::cut(all_duties, page.limit, duties::key),
     };
     Ok(Answer::of(&filed)?.at(format!("/v1/incidents/{incident}")).version(1))

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use url::Url;
 
+use super::tell_duties::step_of;
 use super::{Service, ServiceError};
 use crate::crypto::{sha256_hex, webhook_signatures};
 use crate::domain::catalogue::Recipient;
@@ -132,7 +133,7 @@ impl Service {
             EventType::DutyDueSoon | EventType::DutyOverdue | EventType::DutyMet => {
                 let id = claimed.duty_id.as_deref().unwrap_or_default();
                 let duty = facts.duties.get(id).ok_or_else(|| corrupt("duty_id"))?;
-                let step = claimed.step.and_then(Step::from_index).map(Step::as_str);
+                let step = claimed.step.and_then(step_of).map(Step::as_str);
                 json!({"duty": duty, "step": step, "recipient": recipient(&target)})
             }
             EventType::EndpointTest => json!({"recipient": recipient(&target)}),

@@ -13,7 +13,7 @@ use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId, WebhookId};
 use crate::domain::vocabulary::OrganisationRole;
 use crate::domain::webhook::{NewWebhook, WebhookContent};
-use crate::store::outbox::{self, NewDelivery};
+use crate::store::outbox::{self, NewDelivery, Untold};
 use crate::store::webhooks::Endpoint;
 use crate::store::{AnyConnection, agreements, ledger, organisations, webhooks};
 
@@ -75,16 +75,20 @@ impl Service {
         owner: &OrganisationId,
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
-        let Some(endpoint) = webhooks::endpoint(connection, owner, webhook)? else { return Ok(0) };
+        let hears = |endpoint: &Endpoint| EventType::NOTICES.iter().any(|event| endpoint.events.want(*event));
+        let Some(endpoint) = webhooks::endpoint(connection, owner, webhook)?.filter(hears) else { return Ok(0) };
         // A filing that is being written either sees this endpoint or is seen here: both take the processor's edition.
         for processor in agreements::processors_of(connection, owner)? {
             if endpoint.hears(&processor) {
                 organisations::raise_edition(connection, &processor)?;
             }
         }
-        let notices = outbox::notices_to_tell(connection, &endpoint)?;
-        let message = |(notice, event)| self.message_to(&endpoint, event, Some(notice), now + LATE_WINDOW, now);
-        let wanted = notices.into_iter().filter(|(_, event)| endpoint.events.want(*event));
+        let untold = outbox::notices_to_tell(connection, &endpoint)?;
+        let wanted = untold.into_iter().filter(|untold| endpoint.events.want(untold.event));
+        let message = |untold: Untold| NewDelivery {
+            held: untold.held,
+            ..self.message_to(&endpoint, untold.event, Some(untold.notice), now + LATE_WINDOW, now)
+        };
         let messages: Vec<_> = wanted.map(message).collect();
         outbox::enqueue(connection, &messages, now)?;
         Ok(messages.len())
@@ -108,6 +112,7 @@ impl Service {
             organisation: endpoint.organisation.clone(),
             lane: Lane::after(endpoint.failures),
             deadline_at,
+            held: false,
         }
     }
 }

@@ -43,10 +43,8 @@ impl Service {
             internal_target: target,
         };
         let from_agreement = row.trigger.agreement.is_some();
-        let start_at = match from_agreement {
-            true => birth.plan.filing.start(agreement.terms.counted_from),
-            false => birth.plan.filing.aware_at(),
-        };
+        let filing = &birth.plan.filing;
+        let start_at = if from_agreement { filing.start(agreement.terms.counted_from) } else { filing.aware_at() };
         let clause = agreement.terms.clause(kind, special).map(|clause| format!(", {clause}")).unwrap_or_default();
         let clause = from_agreement.then(|| format!("{}{clause}", agreement.reference));
         Duty {
@@ -137,8 +135,8 @@ impl Service {
         }
     }
 
-    /// The duty to have the version released by a second person before `window` has passed.
-    pub(super) fn release_duty(&self, birth: Birth<'_>, window: Duration) -> Option<Duty> {
+    /// The duty to have a version released by a second person before `window` has passed.
+    pub(super) fn release_duty(&self, birth: Birth<'_>, version: i32, window: Duration) -> Option<Duty> {
         let row = birth.plan.release.as_ref()?;
         let terms = FrozenTerms {
             span: Span::WithoutUndueDelay,
@@ -146,7 +144,8 @@ impl Service {
             region: place(row, &birth.plan.seat, &birth.plan.seat),
             internal_target: Some(window),
         };
-        Some(self.duty(birth, row, birth.processor, terms, birth.now))
+        let about = Some(version.to_string());
+        Some(Duty { about, ..self.duty(birth, row, birth.processor, terms, birth.now) })
     }
 }
 
@@ -160,7 +159,10 @@ fn fixed(row: &Obligation) -> Span {
 
 /// Whose holidays count, as an ISO 3166 code.
 fn place(row: &Obligation, processor: &Seat, controller: &Seat) -> String {
-    let seat = if row.holidays_of == Party::Processor { processor } else { controller };
+    let seat = match (row.holidays_of, row.debtor) {
+        (Party::Processor, _) | (Party::Debtor, Debtor::Processor) => processor,
+        _ => controller,
+    };
     seat.region.clone().unwrap_or_else(|| seat.country.clone())
 }
 

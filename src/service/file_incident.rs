@@ -9,7 +9,7 @@ use super::telling::{concerned, event, legal_day, wanted};
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
-use crate::domain::catalogue::FrozenRow;
+use crate::domain::catalogue::{FrozenRow, RowSpan};
 use crate::domain::content::OpenItem;
 use crate::domain::filing::Filing;
 use crate::domain::organisation::Seat;
@@ -49,7 +49,7 @@ pub(super) struct Plan {
     pub(super) rows: Vec<Arc<FrozenRow>>,
     /// Those that the processor owes once for the whole incident.
     pub(super) own: Vec<Arc<FrozenRow>>,
-    /// The row of the release by a second person, where the processor asks for that.
+    /// The row of the release by a second person, should the processor ask for that.
     pub(super) release: Option<Arc<FrozenRow>>,
     /// What is open for all alike.
     pub(super) open_items: Vec<OpenItem>,
@@ -126,15 +126,11 @@ impl Service {
         if let Some(answer) = self.earlier_answer(connection, actor, idempotency)? {
             return Ok(Prepared::Answered(answer));
         }
-        let processor = parties::processor(connection, &actor.organisation)?;
-        let processor = processor.filter(|found| found.roles.iter().any(|role| role == "processor"));
-        let Some(processor) = processor else {
-            return Err(ServiceError::Forbidden("Only an organisation with the role processor files incidents."));
-        };
+        let processor = filing_processor(connection, actor)?;
         let (filing, mut faults) = Filing::read(body, now);
         let mut plan = None;
         if let Some(filing) = filing {
-            let day = legal_day(filing.common.aware_at);
+            let day = legal_day(filing.aware_at());
             let iso = day.to_string();
             let agreements = parties::in_force(connection, &actor.organisation, &wanted(&filing.affected), &iso)?;
             let rows = self.rows_in_force(day);
@@ -147,7 +143,14 @@ impl Service {
     }
 }
 
-fn planned(
+/// The caller as a processor that files; forbidden to others.
+pub(super) fn filing_processor(connection: &mut AnyConnection, actor: &Actor) -> Result<Processor, ServiceError> {
+    let found = parties::processor(connection, &actor.organisation)?;
+    let processor = found.filter(|found| found.roles.iter().any(|role| role == "processor"));
+    processor.ok_or(ServiceError::Forbidden("Only an organisation with the role processor files incidents."))
+}
+
+pub(super) fn planned(
     filing: Filing,
     body: &Value,
     processor: Processor,
@@ -161,7 +164,7 @@ fn planned(
         body: body.to_string(),
         content_sha256: sha256_hex(content.as_bytes()),
         own: owed_by_processor(&rows, &event, &processor.seat).into_iter().cloned().collect(),
-        release: None,
+        release: rows.iter().find(|row| row.span == RowSpan::ReleaseWindow).cloned(),
         open_items: whole.open_items(),
         seat: processor.seat,
         edition: processor.edition,

@@ -7,7 +7,7 @@ use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::NoticeId;
 use crate::domain::ledger::{NewEntry, Stream};
-use crate::store::{AnyConnection, deliveries, ledger, notices};
+use crate::store::{AnyConnection, deliveries, ledger, notices, releases};
 
 impl Service {
     /// Makes every delivery of the notice due at once, delivered ones included; answers their ids. For its processor.
@@ -29,6 +29,11 @@ fn reopen(
 ) -> Result<Vec<String>, ServiceError> {
     let fact = notices::facts(connection, &[id.as_str()])?.pop();
     let fact = fact.filter(|fact| fact.processor == actor.organisation).ok_or(ServiceError::NotFound)?;
+    let release = releases::find(connection, &fact.processor, &fact.incident, fact.version)?;
+    if release.is_some_and(|release| release.state == "awaited") {
+        let detail = "The version that this notice tells waits for its release by a second person.".into();
+        return Err(ServiceError::Conflict { code: "awaiting-release", detail });
+    }
     let reopened = deliveries::reopen(connection, id, now)?;
     if reopened.is_empty() {
         return Err(ServiceError::Conflict {

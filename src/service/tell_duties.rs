@@ -21,6 +21,19 @@ const MET: i32 = 9;
 /// The window of retries for events about duties.
 const WINDOW: Duration = Duration::DAY;
 
+/// How many steps of one clock the outbox tells apart; the next clock of the same duty begins behind them.
+const STEPS: i32 = 16;
+
+/// The step as the outbox keeps it: an event is told once for each clock of a duty.
+fn stored(duty: &Duty, step: i32) -> i32 {
+    step + (duty.clock_version - 1) * STEPS
+}
+
+/// The step of a clock that the outbox keeps as `stored`; none for the telling of a fulfilment.
+pub(super) fn step_of(stored: i32) -> Option<Step> {
+    Step::from_index(stored % STEPS)
+}
+
 /// An event about a duty and those who are told.
 struct Telling<'d> {
     duty: &'d Duty,
@@ -70,6 +83,9 @@ impl Service {
         }
         ledger::append(connection, &entries)?;
         self.tell(connection, &tellings, now)?;
+        let overdue: Vec<Duty> =
+            tellings.iter().filter(|one| one.event == EventType::DutyOverdue).map(|one| one.duty.clone()).collect();
+        self.end_waiting(connection, &overdue, now)?;
         Ok(changed.len())
     }
 
@@ -121,11 +137,12 @@ impl Service {
             id: self.id(now),
             event: telling.event,
             notice: None,
-            duty: Some((telling.duty.id.clone(), telling.step)),
+            duty: Some((telling.duty.id.clone(), stored(telling.duty, telling.step))),
             webhook: endpoint.id.clone(),
             organisation: endpoint.organisation.clone(),
             lane: Lane::after(endpoint.failures),
             deadline_at: now + WINDOW,
+            held: false,
         }
     }
 }

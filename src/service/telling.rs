@@ -10,7 +10,7 @@ use super::file_incident::Told;
 use crate::crypto::sha256_hex;
 use crate::domain::catalogue::{Fact, FrozenRow};
 use crate::domain::content::{Ask, ShareContent, demand_faults};
-use crate::domain::fault::Faults;
+use crate::domain::fault::{Fault, Faults};
 use crate::domain::filing::{Affected, Filing, Share};
 use crate::domain::id::OrganisationId;
 use crate::domain::organisation::Seat;
@@ -133,8 +133,13 @@ impl Concerned<'_> {
         demand_faults(self.chosen.iter().map(|chosen| self.ask(chosen)))
     }
 
+    /// The same, for each controller by itself.
+    pub(super) fn missing_by_controller(&self) -> impl Iterator<Item = Vec<Fault>> {
+        self.chosen.iter().map(|chosen| demand_faults([self.ask(chosen)]).as_slice().to_vec())
+    }
+
     /// What one controller's agreement asks of the filing.
-    pub(super) fn ask<'a>(&self, chosen: &'a Chosen<'_>) -> Ask<'a> {
+    fn ask<'a>(&self, chosen: &'a Chosen<'_>) -> Ask<'a> {
         Ask {
             agreement: &chosen.agreement.id,
             terms: &chosen.agreement.terms,

@@ -49,6 +49,7 @@ batch::row! {
         filed_by: &'a str,
         release_state: &'a str,
         release_due_at: Option<i64>,
+        on_timeout: Option<&'a str>,
     }
 }
 

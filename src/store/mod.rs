@@ -21,6 +21,7 @@ pub mod obligations;
 pub mod organisations;
 pub mod outbox;
 pub mod parties;
+pub mod releases;
 pub(crate) mod row;
 pub(crate) mod schema;
 mod server_time;

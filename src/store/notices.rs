@@ -323,6 +323,8 @@ pub struct NoticeFacts {
     pub supersedes: Option<String>,
     /// SHA-256 of the content.
     pub content_sha256: String,
+    /// The version of the incident that it tells.
+    pub version: i32,
     /// Whether nothing is open of what the agreement demands.
     pub complete: bool,
     /// Whether it was delivered before.
@@ -360,6 +362,7 @@ impl TryFrom<NoticeRow> for NoticeFacts {
             processor: door.parse("processor_id", &row.processor_id)?,
             controller: door.parse("controller_id", &row.controller_id)?,
             sequence: row.sequence,
+            version: row.incident_version,
             complete: row.complete,
             delivered: row.delivered_at.is_some(),
             supersedes: row.supersedes,

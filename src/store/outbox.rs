@@ -8,13 +8,13 @@ use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
-use super::schema::{delivery, notice};
+use super::schema::{delivery, incident_version, notice};
 use super::webhooks::Endpoint;
 use crate::domain::delivery::Lane;
 use crate::domain::event::EventType;
-use crate::domain::id::{DeliveryId, DutyId, NoticeId, OrganisationId, WebhookId};
+use crate::domain::id::{DeliveryId, DutyId, IncidentId, NoticeId, OrganisationId, WebhookId};
 
-/// A message to one endpoint, due at once.
+/// A message to one endpoint, due at once unless it is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
     /// Its id.
@@ -33,7 +33,12 @@ pub struct NewDelivery {
     pub lane: Lane,
     /// Until when it is tried densely, UTC.
     pub deadline_at: OffsetDateTime,
+    /// Whether it waits for a second person's release.
+    pub held: bool,
 }
+
+/// When a message is due that waits for a release: never by itself.
+const HELD: i64 = 253_402_300_799_000_000;
 
 batch::row! {
     InsertRow in "delivery" {
@@ -57,7 +62,7 @@ batch::row! {
 /// Puts messages into the outbox with one statement.
 pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetDateTime) -> Result<(), StoreError> {
     let row = |new| {
-        let NewDelivery { id, event, notice, duty, webhook, organisation, lane, deadline_at }: &NewDelivery = new;
+        let NewDelivery { id, event, notice, duty, webhook, organisation, lane, deadline_at, held }: &NewDelivery = new;
         InsertRow {
             id: id.as_str(),
             r#type: event.as_str(),
@@ -68,7 +73,7 @@ pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetD
             organisation_id: organisation.as_str(),
             lane: lane.index(),
             state: "open",
-            next_at: micros(now),
+            next_at: if *held { HELD } else { micros(now) },
             deadline_at: micros(*deadline_at),
             attempts: 0,
             lease: 0,
@@ -80,11 +85,36 @@ pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetD
     Ok(())
 }
 
-/// The notices that `endpoint` may hear of, that have not reached its organisation, and that are not on their way to it.
-pub fn notices_to_tell(
+/// Makes what was held back of a version of an incident due at once; answers how many messages.
+pub fn open_held(
     connection: &mut AnyConnection,
-    endpoint: &Endpoint,
-) -> Result<Vec<(NoticeId, EventType)>, StoreError> {
+    incident: &IncidentId,
+    version: i32,
+    now: OffsetDateTime,
+) -> Result<usize, StoreError> {
+    let of_version = notice::table
+        .filter(notice::incident_id.eq(incident.as_str()).and(notice::incident_version.eq(version)))
+        .select(notice::id.nullable());
+    let held = delivery::table
+        .filter(delivery::notice_id.eq_any(of_version))
+        .filter(delivery::state.eq("open").and(delivery::next_at.eq(HELD)));
+    Ok(diesel::update(held).set(delivery::next_at.eq(micros(now))).execute(connection)?)
+}
+
+/// A notice that an endpoint has still to hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// The notice.
+    pub notice: NoticeId,
+    /// What tells it.
+    pub event: EventType,
+    /// Whether it waits for a second person's release.
+    pub held: bool,
+}
+
+/// The notices that `endpoint` may hear of, that have not reached its organisation, and that are not on their way to it. Drills
+/// are told to nobody.
+pub fn notices_to_tell(connection: &mut AnyConnection, endpoint: &Endpoint) -> Result<Vec<Untold>, StoreError> {
     let on_its_way = delivery::table
         .filter(delivery::notice_id.eq(notice::id.nullable()))
         .filter(delivery::webhook_id.eq(endpoint.id.as_str()))
@@ -92,16 +122,22 @@ pub fn notices_to_tell(
     let mut query = notice::table
         .filter(notice::controller_id.eq(endpoint.organisation.as_str()))
         .filter(notice::delivered_at.is_null())
+        .filter(notice::drill.eq(false))
         .filter(not(exists(on_its_way)))
         .into_boxed();
     if endpoint.created_by != endpoint.organisation {
         query = query.filter(notice::processor_id.eq(endpoint.created_by.as_str()));
     }
-    let found: Vec<(String, String)> =
-        query.order(notice::id).select((notice::id, notice::type_)).load(connection)?;
-    let read = |(id, kind): &(String, String)| {
+    let awaited = incident_version::table
+        .filter(incident_version::incident_id.eq(notice::incident_id))
+        .filter(incident_version::version.eq(notice::incident_version))
+        .filter(incident_version::release_state.eq("awaited"));
+    let found: Vec<(String, String, bool)> =
+        query.order(notice::id).select((notice::id, notice::type_, exists(awaited))).load(connection)?;
+    let untold = |(id, event, held): &(String, String, bool)| {
         let door = Door { table: "notice", id };
-        Ok((door.parse("id", id)?, EventType::from_code(kind).ok_or_else(|| door.corrupt("type"))?))
+        let event = EventType::from_code(event).ok_or_else(|| door.corrupt("type"))?;
+        Ok(Untold { notice: door.parse("id", id)?, event, held: *held })
     };
-    found.iter().map(read).collect()
+    found.iter().map(untold).collect()
 }

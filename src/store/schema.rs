@@ -262,6 +262,7 @@ diesel::table! {
         filed_by -> Text,
         release_state -> Text,
         release_due_at -> Nullable<BigInt>,
+        on_timeout -> Nullable<Text>,
         released_at -> Nullable<BigInt>,
         released_by -> Nullable<Text>,
     }

@@ -29,6 +29,7 @@ pub(super) const MEASURES: &[(Kind, &str, &str)] = &[
     (Kind::Gauge, "art33_queue_depth", "Entries waiting, by queue."),
     (Kind::Histogram, STORE_BATCH_SIZE, "Writes committed together."),
     (Kind::Counter, "art33_ledger_entries_total", "Ledger entries written."),
+    (Kind::Counter, "art33_releases_overdue_total", "Versions that nobody released in time."),
 ];
 
 /// Hands all descriptions to the recorder in force.
@@ -40,6 +41,11 @@ pub(super) fn describe() {
             Kind::Histogram => describe_histogram!(*name, *about),
         }
     }
+}
+
+/// Counts a version that nobody released in time.
+pub fn release_overdue() {
+    counter!("art33_releases_overdue_total").increment(1);
 }
 
 /// Counts an answered request. `route` is the pattern of the route table, never the path of the request.

@@ -13,8 +13,8 @@ CREATE TABLE obligation_row (
 -- Duties carry the id of the row that they were born from, and may be closed without fulfilment.
 INSERT INTO obligation_row (id, code, content)
 SELECT DISTINCT 'before:' || obligation, obligation, CASE obligation
-    WHEN 'gdpr_33_1' THEN '@GDPR_33_1@'
-    ELSE '@CONTRACT_NOTICE@'
+    WHEN 'gdpr_33_1' THEN '{"code": "gdpr_33_1", "regime": "gdpr", "basis": "Art. 33(1) GDPR", "title": {"en": "Notify the supervisory authority", "de": "Meldung an die Aufsichtsbeh\u00f6rde"}, "debtor": "controller", "recipient": "supervisory_authority", "start": "controller_informed", "end": "filed", "span": "PT72H", "rule": "eu_hours", "weekends": "counted", "holidays_of": "debtor", "threshold": "risk", "late_needs_reason": true, "valid_from": "2018-05-25", "trigger": {"kinds": ["personal_data_breach", "suspected_breach", "subprocessor_breach"], "binds": "everybody"}, "announce_before_miss": false, "on_expiry": "breach", "status": "law"}'
+    ELSE '{"code": "contract_notice", "regime": "contract", "basis": "Art. 33(2) GDPR", "title": {"en": "Tell the controller", "de": "Mitteilung an den Verantwortlichen"}, "debtor": "processor", "recipient": "controller", "start": "processor_aware", "end": "controller_informed", "span": "agreement:notify_within", "rule": "natural_hours", "weekends": "counted", "holidays_of": "processor", "valid_from": "2018-05-25", "trigger": {"agreement": "notify_within", "binds": "everybody"}, "threshold": "none", "late_needs_reason": false, "announce_before_miss": false, "on_expiry": "breach", "status": "law"}'
 END
 FROM duty;
 
@@ -89,6 +89,7 @@ CREATE TABLE incident_version (
     filed_by TEXT NOT NULL,
     release_state TEXT NOT NULL CHECK (release_state IN ('not_needed', 'awaited', 'released', 'sent_without')),
     release_due_at BIGINT,
+    on_timeout TEXT,
     released_at BIGINT,
     released_by TEXT,
     PRIMARY KEY (incident_id, version)

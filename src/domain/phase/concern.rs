@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use super::difference::{Change, differences};
 use crate::domain::content::ShareContent;
 use crate::domain::filing::{Affected, Filing, Share};
 use crate::domain::id::OrganisationId;
-use crate::domain::vocabulary::CountedFrom;
 
 /// The shares of one filing by controller.
 #[derive(Debug)]
@@ -70,10 +68,4 @@ pub fn concern(old: &Filing, new: &Filing, told: &[OrganisationId]) -> Result<Ve
         Ok(Concern { share, changes: [common.as_slice(), &own].concat(), position, alone: after.affected == 1 })
     };
     told.iter().map(one).collect()
-}
-
-/// Where the clock of an agreement starts anew that counts from `counted_from`; `None` where it starts where it did.
-pub fn reclocks(old: &Filing, new: &Filing, counted_from: CountedFrom) -> Option<OffsetDateTime> {
-    let start = new.common.start(counted_from);
-    (start != old.common.start(counted_from)).then_some(start)
 }

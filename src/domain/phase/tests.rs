@@ -190,9 +190,8 @@ fn only_a_correction_with_a_reason_moves_the_clock() {
     let changes = json!({"aware_at": "2026-11-22T00:40:00Z", "awareness_reason": "the log was read only then"});
     let correction = json!({"kind": "correction", "reason": "wrong hour", "changes": changes});
     let new = amended(&standing(&body()), &correction);
-    let old = filing(&body());
-    assert_eq!(reclocks(&old, &new.filing, CountedFrom::Awareness), Some(datetime!(2026-11-22 00:40 UTC)));
-    assert_eq!(reclocks(&old, &new.filing, CountedFrom::Suspicion), None);
+    assert_eq!(new.filing.start(CountedFrom::Awareness), datetime!(2026-11-22 00:40 UTC));
+    assert_eq!(new.filing.start(CountedFrom::Suspicion), datetime!(2026-11-22 00:10 UTC));
     let again = json!({"kind": "correction", "reason": "x", "changes": {"aware_at": "2026-11-22T00:50:00Z"}});
     let faults = merged(&new, &again).1;
     assert_eq!(faults, found(&[("/changes/awareness_reason", "required")]), "the reason before does not explain it");
