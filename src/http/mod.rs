@@ -10,6 +10,7 @@ mod incidents;
 mod notices;
 mod organisations;
 mod pages;
+mod phases;
 mod problem;
 mod request_id;
 mod routes;

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
-use super::{agreements, duties, import, incidents, notices, organisations, system, webhooks};
+use super::{agreements, duties, import, incidents, notices, organisations, phases, system, webhooks};
 
 /// One operation of the interface.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,9 @@ routes! {
     POST "/v1/incidents/preview" => incidents::preview;
     GET "/v1/incidents" => incidents::list;
     GET "/v1/incidents/{id}" => incidents::show;
+    POST "/v1/incidents/{id}/versions" => phases::amend;
+    GET "/v1/incidents/{id}/versions" => phases::list;
+    POST "/v1/incidents/{id}/affected" => phases::join;
     POST "/v1/incidents/{id}/release" => incidents::release;
     GET "/v1/incidents/{id}/report" => incidents::report;
     GET "/v1/notices" => notices::list;

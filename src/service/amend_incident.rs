@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use super::error::refused;
+use super::file_incident::{filing_processor, planned};
 use super::next_version::{Bound, NextVersion};
 use super::tell_notices::Message;
+use super::telling::legal_day;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
@@ -96,8 +98,10 @@ impl Service {
         if let Some(answer) = self.earlier_answer(connection, &request.actor, request.idempotency.as_ref())? {
             return Ok(Prepared::Answered(answer));
         }
+        let processor = filing_processor(connection, &request.actor)?;
         let current = newest_version(connection, request)?;
-        let told = parties::told(connection, &request.incident)?;
+        let mut told = parties::told(connection, &request.incident)?;
+        told.sort_by(|one, other| one.agreement.controller.cmp(&other.agreement.controller));
         let controllers: Vec<_> = told.iter().map(|told| told.agreement.controller.clone()).collect();
         let before = standing(&current, &request.incident, &controllers)?;
         let (amendment, mut faults) = Amendment::read(&request.body);
@@ -114,8 +118,9 @@ impl Service {
             entry
         });
         let affected: Vec<_> = affected.collect();
-        let mut next =
-            NextVersion::after(&current, &request.incident, amendment.kind, &before, after, &affected)?;
+        let rows = self.rows_in_force(legal_day(after.filing.aware_at()));
+        let plan = planned(after.filing, &after.body, processor, rows, Vec::new())?;
+        let mut next = NextVersion::after(&current, &request.incident, amendment.kind, &before, plan, &affected)?;
         next.reason = amendment.reason;
         let later = notices_of(&next, &told, &concerns)?;
         if later.is_empty() && !next.kind.concerns_all() {
@@ -135,10 +140,13 @@ impl Service {
     ) -> Result<Answer, ServiceError> {
         // Whoever registers an endpoint now either sees these notices or is seen here.
         parties::edition(connection, &actor.organisation)?;
-        plan.next.store(connection, actor, now)?;
+        let before = self.duties_before(connection, plan, &actor.organisation)?;
+        let hold = plan.hold(&before, now);
+        plan.next.store(connection, actor, hold, now)?;
         let ids: Vec<NoticeId> = plan.later.iter().map(|_| self.id(now)).collect();
         store_notices(connection, actor, plan, &ids, now)?;
-        let (changed, told_others) = self.duties_after(connection, actor, plan, now)?;
+        let mut after = self.aftermath(actor, plan, before, hold, now);
+        let told_others = self.store_aftermath(connection, &after, now)?;
         let deadline = now + Duration::DAY;
         let messages: Vec<_> = plan
             .later
@@ -146,14 +154,21 @@ impl Service {
             .zip(&ids)
             .map(|(later, notice)| Message { notice, agreement: &later.newest.agreement, deadline })
             .collect();
-        let sends = plan.next.is_sent();
-        let event = plan.next.kind.event();
-        let has_deliveries =
-            sends && self.enqueue_notices(connection, &actor.organisation, event, &messages, now)?;
+        let (event, held) = (plan.next.kind.event(), hold.is_some());
+        let has_deliveries = !plan.next.is_drill()
+            && self.enqueue_notices(connection, &actor.organisation, event, &messages, held, now)?;
         let bound: Vec<_> = plan.later.iter().zip(&ids).map(|(later, notice)| later.bound(notice)).collect();
-        plan.next.record(connection, actor, &bound, &changed, now)?;
-        let answer = plan.next.answer(plan.later.len(), changed, now)?;
+        after.changed.append(&mut after.born);
+        plan.next.record(connection, actor, &bound, &after.changed, now)?;
+        let answer = plan.next.answer(plan.later.len(), hold, after.changed, now)?;
         Ok(Answer { has_deliveries: has_deliveries || told_others, ..answer })
+    }
+}
+
+impl AmendPlan {
+    /// Whether anybody gets a notice of it.
+    pub(super) fn tells(&self) -> bool {
+        !self.later.is_empty()
     }
 }
 

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::file_incident::Plan;
 use super::record::digest;
+use super::release_incident::Hold;
 use super::{Answer, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
@@ -12,6 +14,7 @@ use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::IncidentState;
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::organisation::{OnTimeout, ReleasePolicy};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::phase::{Change, PhaseKind, Standing, differences};
 use crate::store::incident_versions::{self, Advance, Current};
@@ -27,14 +30,10 @@ pub(super) struct NextVersion {
     pub(super) number: i32,
     pub(super) kind: PhaseKind,
     pub(super) reason: Option<String>,
-    /// The filing as it stands after it.
-    pub(super) standing: Standing,
-    /// The whole incident as JSON, for the processor's eyes.
-    pub(super) content: String,
-    content_sha256: String,
-    filing: String,
+    /// The filing as it stands after it, and what is owed under it.
+    pub(super) plan: Plan,
+    filing_sha256: String,
     changes: String,
-    drill: bool,
     /// How many controllers were told, those of this version included.
     pub(super) affected_count: i32,
 }
@@ -63,8 +62,18 @@ struct Answered<'a> {
     filed_at: OffsetDateTime,
     affected_count: i32,
     told_count: usize,
-    release_state: &'a str,
+    release: Option<Waiting<'a>>,
     duties: Page<Duty>,
+}
+
+/// That nothing leaves before a second person has released the version.
+#[derive(Serialize)]
+struct Waiting<'a> {
+    state: &'static str,
+    #[serde(with = "time::serde::rfc3339")]
+    due_at: OffsetDateTime,
+    on_timeout: OnTimeout,
+    content_sha256: &'a str,
 }
 
 impl NextVersion {
@@ -74,34 +83,31 @@ impl NextVersion {
         incident: &IncidentId,
         kind: PhaseKind,
         before: &Standing,
-        standing: Standing,
+        plan: Plan,
         affected: &[Value],
     ) -> Result<Self, ServiceError> {
-        let (old, new) = (before.filing.whole().to_json()?, standing.filing.whole().to_json()?);
-        let changes = differences(&serde_json::from_str(&old)?, &serde_json::from_str(&new)?);
+        let old = before.filing.whole().to_json()?;
+        let changes = differences(&serde_json::from_str(&old)?, &serde_json::from_str(&plan.content)?);
         Ok(Self {
             incident: incident.clone(),
             number: current.version + 1,
             kind,
             reason: None,
-            content_sha256: sha256_hex(new.as_bytes()),
-            content: new,
-            filing: standing.body.to_string(),
+            filing_sha256: sha256_hex(plan.body.as_bytes()),
             changes: serde_json::to_string(&Kept { changes: &changes, affected })?,
-            standing,
-            drill: current.drill,
+            plan,
             affected_count: current.affected_count,
         })
     }
 
-    /// Whether anything leaves the house.
-    pub(super) fn is_sent(&self) -> bool {
-        !self.drill
+    /// Whether it is a version of a drill, of which nothing leaves the house.
+    pub(super) fn is_drill(&self) -> bool {
+        self.plan.filing.drill
     }
 
-    /// Whether its notices are those of a drill.
-    pub(super) fn is_drill(&self) -> bool {
-        self.drill
+    /// How a second person releases it; none where nobody has to.
+    pub(super) fn release_policy(&self) -> Option<ReleasePolicy> {
+        self.plan.seat.release_policy.filter(|_| !self.is_drill())
     }
 
     /// Stores the version and what it makes of the incident, unless another one was faster.
@@ -109,15 +115,16 @@ impl NextVersion {
         &self,
         connection: &mut AnyConnection,
         actor: &Actor,
+        hold: Option<Hold>,
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
-        let common = &self.standing.filing.common;
+        let common = &self.plan.filing.common;
         let next = Advance {
             version: self.number,
             common,
-            content: &self.content,
+            content: &self.plan.content,
             affected_count: self.affected_count,
-            no_duty_reason: self.standing.filing.no_duty_reason.as_deref(),
+            no_duty_reason: self.plan.filing.no_duty_reason.as_deref(),
             withdrawn_at: (self.kind == PhaseKind::Withdrawal).then_some(now),
         };
         if !incident_versions::advance(connection, &actor.organisation, &self.incident, &next)? {
@@ -129,13 +136,14 @@ impl NextVersion {
             kind: self.kind.as_str(),
             stage: common.stage.as_str(),
             reason: self.reason.as_deref(),
-            filing: &self.filing,
+            filing: &self.plan.body,
             changes: &self.changes,
-            content_sha256: &self.content_sha256,
+            content_sha256: &self.filing_sha256,
             filed_at: micros(now),
             filed_by: &actor.subject,
-            release_state: "not_needed",
-            release_due_at: None,
+            release_state: if hold.is_some() { "awaited" } else { "not_needed" },
+            release_due_at: hold.map(|hold| micros(now + hold.window)),
+            on_timeout: hold.map(|hold| hold.on_timeout.as_str()),
         };
         Ok(incidents::insert_version(connection, row)?)
     }
@@ -160,12 +168,12 @@ impl NextVersion {
             facts: json!({
                 "version": self.number,
                 "phase": self.kind,
-                "stage": self.standing.filing.common.stage,
-                "drill": self.drill,
+                "stage": self.plan.filing.common.stage,
+                "drill": self.is_drill(),
                 "reason_sha256": self.reason.as_ref().map(digest).transpose()?,
                 "changes_sha256": sha256_hex(self.changes.as_bytes()),
-                "content_sha256": self.content_sha256,
-                "filing_sha256": sha256_hex(self.filing.as_bytes()),
+                "content_sha256": self.plan.content_sha256,
+                "filing_sha256": self.filing_sha256,
                 "notices": notices,
                 "duties": super::duty_facts::all_duty_facts(duties),
             }),
@@ -179,6 +187,7 @@ impl NextVersion {
     pub(super) fn answer(
         &self,
         told: usize,
+        hold: Option<Hold>,
         mut changed: Vec<Duty>,
         now: OffsetDateTime,
     ) -> Result<Answer, ServiceError> {
@@ -193,12 +202,17 @@ impl NextVersion {
             id: &self.incident,
             version: self.number,
             phase: self.kind,
-            stage: self.standing.filing.common.stage.as_str(),
+            stage: self.plan.filing.common.stage.as_str(),
             state,
             filed_at: now,
             affected_count: self.affected_count,
             told_count: told,
-            release_state: "not_needed",
+            release: hold.map(|hold| Waiting {
+                state: "awaited",
+                due_at: now + hold.window,
+                on_timeout: hold.on_timeout,
+                content_sha256: &self.filing_sha256,
+            }),
             duties: Page::cut(changed, page.limit, duties::key),
         };
         Ok(Answer::of(&answered)?.at(format!("/v1/incidents/{}", self.incident)).version(self.number))

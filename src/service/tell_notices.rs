@@ -7,9 +7,10 @@ use time::OffsetDateTime;
 use super::{Service, ServiceError};
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId};
+use crate::store::outbox::{self, NewDelivery};
 use crate::store::parties::InForce;
 use crate::store::webhooks::{self, Endpoint};
-use crate::store::{AnyConnection, outbox};
+use crate::store::AnyConnection;
 
 /// One notice and whom it goes to.
 #[derive(Clone, Copy)]
@@ -21,13 +22,14 @@ pub(super) struct Message<'a> {
 }
 
 impl Service {
-    /// Puts each notice into the outbox of every endpoint that its controller wants it at; answers whether there is any.
+    /// Puts each notice into the outbox of every endpoint that its controller wants it at; answers whether any is due now.
     pub(super) fn enqueue_notices(
         &self,
         connection: &mut AnyConnection,
         processor: &OrganisationId,
         event: EventType,
         messages: &[Message<'_>],
+        held: bool,
         now: OffsetDateTime,
     ) -> Result<bool, ServiceError> {
         let controllers: Vec<String> = messages.iter().map(|one| one.agreement.controller.to_string()).collect();
@@ -40,16 +42,17 @@ impl Service {
         for one in messages {
             let owned = by_owner.get(one.agreement.controller.as_str());
             for endpoint in owned.into_iter().flatten().filter(|endpoint| goes_to(one.agreement, endpoint, processor)) {
-                rows.push(self.message_to(endpoint, event, Some(one.notice.clone()), one.deadline, now));
+                let message = self.message_to(endpoint, event, Some(one.notice.clone()), one.deadline, now);
+                rows.push(NewDelivery { held, ..message });
             }
         }
         outbox::enqueue(connection, &rows, now)?;
-        Ok(!rows.is_empty())
+        Ok(!held && !rows.is_empty())
     }
 }
 
 /// Whether the agreement with `processor` sends notices to this endpoint: to those it names, or to all where it names none.
-fn goes_to(agreement: &InForce, endpoint: &Endpoint, processor: &OrganisationId) -> bool {
+pub(super) fn goes_to(agreement: &InForce, endpoint: &Endpoint, processor: &OrganisationId) -> bool {
     let mut named = agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
     endpoint.hears(processor) && (named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id))
 }

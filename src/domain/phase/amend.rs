@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::PhaseKind;
-use super::merge::{Merged, Standing, entries, merge_patch, point_back};
-use crate::domain::fault::{Fault, Faults};
-use crate::domain::filing::{Affected, Filing};
+use super::merge::{Merged, Standing, entries, merge_patch, pointing_back};
+use crate::domain::fault::Faults;
+use crate::domain::filing::Filing;
 use crate::domain::id::OrganisationId;
 use crate::domain::parse::{Object, Place};
 use crate::domain::vocabulary::Stage;
@@ -157,17 +157,9 @@ impl Amendment {
         }
     }
 
-    /// A fault about the whole body that agreements found, pointing into this amendment.
-    pub fn point_back(&self, fault: Fault, amended: &Filing) -> Fault {
-        let listed = match &amended.affected {
-            Affected::Listed(shares) => shares.as_slice(),
-            _ => &[],
-        };
-        point_back(fault, "/kind", |place| {
-            let controller = listed.get(place).map(|share| &share.controller);
-            let own = self.affected.iter().position(|own| Some(&own.controller) == controller);
-            own.ok_or_else(|| controller.map(ToString::to_string).unwrap_or_default())
-        })
+    /// Faults that agreements found in the whole body, pointing into this amendment.
+    pub fn pointing_back(&self, faults: Faults, amended: &Filing) -> Faults {
+        pointing_back(faults, "/kind", amended, self.affected.iter().map(|own| &own.controller))
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::amend::{REASON, own_members};
-use super::merge::{Merged, Standing, entries, merge_patch, point_back};
-use crate::domain::fault::{Fault, Faults};
-use crate::domain::filing::{Affected, Filing};
+use super::merge::{Merged, Standing, entries, merge_patch, pointing_back};
+use crate::domain::fault::Faults;
+use crate::domain::filing::Filing;
 use crate::domain::id::OrganisationId;
 use crate::domain::parse::Place;
 
@@ -100,17 +100,9 @@ impl Joining {
         (joined, faults)
     }
 
-    /// A fault about the whole body that agreements found, pointing into this request.
-    pub fn point_back(&self, fault: Fault, amended: &Filing) -> Fault {
-        let listed = match &amended.affected {
-            Affected::Listed(shares) => shares.as_slice(),
-            _ => &[],
-        };
-        point_back(fault, "/affected", |place| {
-            let controller = listed.get(place).map(|share| &share.controller);
-            let own = self.controllers.iter().position(|own| Some(&own.controller) == controller);
-            own.ok_or_else(|| controller.map(ToString::to_string).unwrap_or_default())
-        })
+    /// Faults that agreements found in the whole body, pointing into this request.
+    pub fn pointing_back(&self, faults: Faults, joined: &Filing) -> Faults {
+        pointing_back(faults, "/affected", joined, self.controllers.iter().map(|own| &own.controller))
     }
 }
 
@@ -133,6 +125,15 @@ impl Joiner {
         let reason = object.required("reason", faults, |place, faults| place.text(REASON, faults));
         let own = own_members(place.value, &["controller", "known_at", "reason"]);
         Some(Self { controller: controller?, known_at: known_at?, reason: reason?, own })
+    }
+
+    /// The entry as it is kept with the version.
+    pub fn as_filed(&self) -> Value {
+        let mut entry = Value::Object(self.own.clone());
+        entry["controller"] = json!(self.controller);
+        entry["known_at"] = json!(self.known_at.format(&Rfc3339).unwrap_or_default());
+        entry["reason"] = json!(self.reason);
+        entry
     }
 }
 

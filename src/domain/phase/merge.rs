@@ -168,10 +168,33 @@ impl Merged<'_> {
     }
 }
 
+/// Faults about a whole filing, pointing into the request that names `controllers` in this order.
+pub(super) fn pointing_back<'c>(
+    faults: Faults,
+    stage_from: &'static str,
+    filing: &'c Filing,
+    controllers: impl Iterator<Item = &'c OrganisationId>,
+) -> Faults {
+    let listed = match &filing.affected {
+        Affected::Listed(shares) => shares.as_slice(),
+        _ => &[],
+    };
+    let places: HashMap<&OrganisationId, usize> =
+        controllers.enumerate().map(|(place, controller)| (controller, place)).collect();
+    let mut pointing = Faults::default();
+    for fault in faults.into_faults() {
+        pointing.push(point_back(fault, stage_from, |place| {
+            let Some(share) = listed.get(place) else { return Err(String::new()) };
+            places.get(&share.controller).copied().ok_or_else(|| share.controller.to_string())
+        }));
+    }
+    pointing
+}
+
 /// The fault with a pointer into the request in place of one into the whole body.
 ///
 /// `place` answers where a controller of the body stands in the request, or its id where it does not stand there.
-pub(super) fn point_back(
+fn point_back(
     fault: Fault,
     stage_from: &'static str,
     place: impl Fn(usize) -> Result<usize, String>,
