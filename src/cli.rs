@@ -4,6 +4,7 @@
 
 mod bench;
 mod client;
+mod deadline;
 mod demo;
 mod grant;
 mod import;
@@ -53,6 +54,8 @@ enum Command {
     Token(grant::TokenArguments),
     /// Create agreements from terms files (.toml), NDJSON (.ndjson, .jsonl) or CSV (.csv).
     Import(import::ImportArguments),
+    /// Say when something is due under a counting rule, and explain every step.
+    Deadline(deadline::DeadlineArguments),
     /// Check the whole ledger and name the first entry that was changed, removed, inserted or reordered.
     Verify {
         /// Answer as JSON.
@@ -102,6 +105,8 @@ pub(crate) enum CliError {
     Output(#[source] std::io::Error),
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    Usage(String),
 }
 
 /// Runs the program with the arguments of this process.
@@ -115,7 +120,7 @@ pub fn run() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("art33: {error}"));
-            ExitCode::from(if matches!(error, CliError::Config(_)) { 2 } else { 1 })
+            ExitCode::from(if matches!(error, CliError::Config(_) | CliError::Usage(_)) { 2 } else { 1 })
         }
     }
 }
@@ -130,6 +135,7 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Migrate { revert_all } => upkeep::migrate(&configuration()?, revert_all),
         Command::Token(wanted) => grant::print_token(&configuration()?, &wanted),
         Command::Import(wanted) => import::run(&configuration()?, &wanted),
+        Command::Deadline(wanted) => deadline::run(&configuration()?, wanted),
         Command::Verify { json, file: Some(file) } => verify::run(&format!("sqlite://{}", file.display()), json),
         Command::Verify { json, file: None } => verify::run(configuration()?.database.url.expose(), json),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),

@@ -28,7 +28,7 @@ enum Crates {
 use Crates::{Any, NotOwned, Only};
 
 const ALL_ROOMS: &[&str] = &[""];
-const PURE: &[&str] = &["serde", "serde_json", "thiserror", "time", "type_safe_id", "url", "uuid"];
+const PURE: &[&str] = &["serde", "serde_json", "thiserror", "time", "type_safe_id", "tzdb", "url", "uuid"];
 const TYPESET: &[&str] = &[
     "serde",
     "serde_json",

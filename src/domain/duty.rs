@@ -315,7 +315,7 @@ mod tests {
     }
 
     fn due(terms: &FrozenTerms) -> Due {
-        terms.due(START, crate::domain::calendar::tests::germany(), None)
+        terms.due(START, crate::domain::calendar::tests::region("DE"), None)
     }
 
     fn running(terms: &FrozenTerms) -> DutyState {

@@ -143,7 +143,8 @@ mod tests {
         let patterns = Patterns(vec!["notice.*".into(), "duty.met".into()]);
         let wanted: Vec<_> =
             EventType::CODES.iter().filter(|(_, event)| patterns.want(*event)).map(|(code, _)| *code).collect();
-        let notices = ["initial", "supplement", "correction", "completion", "withdrawal"].map(|kind| format!("notice.{kind}"));
+        let notices =
+            ["initial", "supplement", "correction", "completion", "withdrawal"].map(|kind| format!("notice.{kind}"));
         assert_eq!(wanted, [notices.each_ref().map(String::as_str).as_slice(), &["duty.met"]].concat());
         assert!(EventType::CODES.iter().all(|(_, event)| Patterns(vec!["*".into()]).want(*event)));
     }

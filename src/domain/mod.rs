@@ -18,6 +18,7 @@ pub mod fault;
 pub mod filing;
 pub mod id;
 pub mod incident;
+pub mod instruction;
 pub mod law;
 pub mod ledger;
 pub mod milestone;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{
+    catalogue::AgreementTerm,
     id::WebhookId,
     span::{IsoDuration, Span},
     vocabulary::{Channel, ContentMember, CountedFrom, FilingGate, Form, IncidentKind},
@@ -19,10 +20,10 @@ use super::{
 pub struct Terms {
     /// The time limit for the notice.
     pub notify_within: Span,
-    /// The limit for the complete content; none where the agreement does not ask for it.
+    /// The limit for the complete content; none where the agreement does not ask for it. Never shorter than `notify_within`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complete_within: Option<Span>,
-    /// How long the controller may object to a new sub-processor.
+    /// How long the controller may object to a new sub-processor, in days; none where the agreement names no such time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subprocessor_objection: Option<IsoDuration>,
     /// From when the limit runs; default `awareness`.
@@ -43,6 +44,8 @@ pub struct Terms {
     pub per_trigger: Vec<TriggerRule>,
     /// Whether filings under Art. 33 and 34 GDPR for the controller need an instruction; default `instruction_required`.
     pub filing_on_behalf: FilingGate,
+    /// Names or functions of those who may instruct for the controller, in order; empty means anyone.
+    pub authorised_instructors: Vec<String>,
     /// Where the data may be processed; none where the agreement names no place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_location: Option<DataLocation>,
@@ -71,6 +74,15 @@ pub struct Addressee {
     /// For `email` the address; for `manual` what a person needs to reach it, such as a telephone number; none for `webhook`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+}
+
+/// What the terms say on one of their time limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise<'t> {
+    /// How long.
+    pub span: Span,
+    /// Where in the agreement it stands, if the terms name it.
+    pub clause: Option<&'t str>,
 }
 
 /// What differs once special categories (Art. 9 GDPR) or professional secrets are concerned.
@@ -124,6 +136,31 @@ impl Terms {
     pub fn limit(&self, kind: IncidentKind, special: bool) -> &Span {
         let general = self.rule_for(kind).map_or(&self.notify_within, |rule| &rule.notify_within);
         self.special_rule(special).map_or(general, |rule| general.stricter(&rule.notify_within))
+    }
+
+    /// What the terms say on `term` for an incident of this kind; `None` where they do not have it for that kind.
+    ///
+    /// A rule for single triggers stands in place of the general one, so the general limit for the complete content does not
+    /// reach them. The special rule for special categories is none of its own unless `special`.
+    pub fn promise(&self, term: AgreementTerm, kind: IncidentKind, special: bool) -> Option<Promise<'_>> {
+        if !self.is_triggered_by(kind) {
+            return None;
+        }
+        let clause = self.general_clause(kind);
+        match term {
+            AgreementTerm::NotifyWithin => {
+                Some(Promise { span: self.limit(kind, special).clone(), clause: self.clause(kind, special) })
+            }
+            AgreementTerm::CompleteWithin if self.rule_for(kind).is_some() => None,
+            AgreementTerm::CompleteWithin => self.complete_within.clone().map(|span| Promise { span, clause }),
+            AgreementTerm::SubprocessorObjection if kind != IncidentKind::SubprocessorChange => None,
+            AgreementTerm::SubprocessorObjection => {
+                self.subprocessor_objection.clone().map(|days| Promise { span: Span::Within(days), clause })
+            }
+            AgreementTerm::SpecialCategories => self
+                .special_rule(special)
+                .map(|rule| Promise { span: rule.notify_within.clone(), clause: rule.clause.as_deref().or(clause) }),
+        }
     }
 
     /// When the processor wants to have told; an alarm, never a legal limit.
@@ -194,8 +231,9 @@ mod tests {
         assert_eq!(terms.required_content.len(), 9);
         assert_eq!(terms.filing_on_behalf, FilingGate::InstructionRequired);
         assert_eq!(terms.addressees.len(), 1);
+        assert!(terms.complete_within.is_none() && terms.subprocessor_objection.is_none());
         let written = serde_json::to_value(&terms).unwrap();
-        assert_eq!(written["counted_from"], "awareness");
+        assert_eq!((&written["counted_from"], &written["authorised_instructors"]), (&json!("awareness"), &json!([])));
         assert_eq!(parse(&written).unwrap(), terms);
         let open = parse(&json!({"notify_within": "without_undue_delay", "triggers": ["disruption"]})).unwrap();
         assert_eq!(open.internal_target.as_str(), DEFAULT_TARGET);
@@ -227,6 +265,42 @@ mod tests {
     }
 
     #[test]
+    fn each_term_is_promised_where_it_holds() {
+        use AgreementTerm::{CompleteWithin, NotifyWithin, SpecialCategories, SubprocessorObjection};
+        use IncidentKind::{Disruption, PersonalDataBreach, SubprocessorChange, ViolationOfLaw};
+
+        let terms = parse(&json!({
+            "notify_within": "PT24H", "complete_within": "PT48H", "subprocessor_objection": "P14D", "clause": "5(3)",
+            "triggers": ["personal_data_breach", "disruption", "subprocessor_change"],
+            "special_categories": {"notify_within": "without_undue_delay", "clause": "5(7)"},
+            "per_trigger": [
+                {"triggers": ["disruption"], "notify_within": "without_undue_delay", "clause": "5(4)"},
+                {"triggers": ["subprocessor_change"], "notify_within": "without_undue_delay", "clause": "7"},
+            ],
+        }))
+        .unwrap();
+        let promised = |term, kind, special| {
+            let promise = terms.promise(term, kind, special)?;
+            Some(format!("{} {}", promise.span, promise.clause.unwrap_or_default()))
+        };
+        for (term, kind, special, expected) in [
+            (NotifyWithin, PersonalDataBreach, true, Some("PT24H 5(3)")),
+            (NotifyWithin, Disruption, false, Some("without_undue_delay 5(4)")),
+            (NotifyWithin, ViolationOfLaw, false, None),
+            (CompleteWithin, PersonalDataBreach, false, Some("PT48H 5(3)")),
+            (CompleteWithin, Disruption, false, None),
+            (CompleteWithin, ViolationOfLaw, false, None),
+            (SubprocessorObjection, SubprocessorChange, false, Some("P14D 7")),
+            (SubprocessorObjection, PersonalDataBreach, false, None),
+            (SpecialCategories, PersonalDataBreach, true, Some("without_undue_delay 5(7)")),
+            (SpecialCategories, PersonalDataBreach, false, None),
+            (SpecialCategories, ViolationOfLaw, true, None),
+        ] {
+            assert_eq!(promised(term, kind, special).as_deref(), expected, "{term} {kind} {special}");
+        }
+    }
+
+    #[test]
     fn a_shorter_special_limit_governs_and_is_cited() {
         let terms = parse(&json!({
             "notify_within": "PT24H", "clause": "3", "triggers": ["personal_data_breach"], "internal_target": "PT1H",
@@ -243,15 +317,20 @@ mod tests {
         let pointers = found(&json!({
             "notify_within": "soon", "triggers": [], "required_content": ["weather"], "form": "fax", "language": "German",
             "addressees": [{"role": "dpo", "channel": "email"}, {"role": "desk", "channel": "webhook", "address": "x"}],
-            "data_location": ["DE", "XX"], "color": 1,
+            "data_location": ["DE", "XX"], "color": 1, "complete_within": "later", "subprocessor_objection": "P1Y",
+            "authorised_instructors": ["management", "management", ""],
         }));
         let expected = [
             ("/terms/notify_within", "invalid"),
+            ("/terms/complete_within", "invalid"),
+            ("/terms/subprocessor_objection", "invalid"),
             ("/terms/triggers", "empty"),
             ("/terms/required_content/0", "unknown_code"),
             ("/terms/form", "unknown_code"),
             ("/terms/addressees/0/address", "required"),
             ("/terms/addressees/1/address", "unknown_member"),
+            ("/terms/authorised_instructors/1", "duplicate"),
+            ("/terms/authorised_instructors/2", "empty"),
             ("/terms/data_location/1", "location"),
             ("/terms/language", "language"),
             ("/terms/color", "unknown_member"),
@@ -271,6 +350,9 @@ mod tests {
             ),
             (json!({"per_trigger": [rule]}), "/terms/per_trigger/0/triggers", "not_a_trigger"),
             (json!({"triggers": ["disruption", "disruption"]}), "/terms/triggers/1", "duplicate"),
+            (json!({"complete_within": "PT23H"}), "/terms/complete_within", "before_notice"),
+            (json!({"subprocessor_objection": "P14D"}), "/terms/subprocessor_objection", "not_a_trigger"),
+            (json!({"subprocessor_objection": "PT336H"}), "/terms/subprocessor_objection", "days"),
         ] {
             let mut terms = json!({"notify_within": "PT24H", "triggers": ["personal_data_breach"]});
             terms.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());

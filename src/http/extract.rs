@@ -144,6 +144,18 @@ impl Query {
         self.take(name, expected, |text| text.parse().ok())
     }
 
+    /// What was read from the parameters taken, or 400 with its faults and all others.
+    pub(crate) fn finish_with<T>(mut self, read: Result<T, Faults>) -> Result<T, Problem> {
+        match read {
+            Ok(read) => self.finish().map(|()| read),
+            Err(faults) => {
+                self.faults.extend_new(faults);
+                self.finish()?;
+                Err(Problem::bad_request(&Faults::default()))
+            }
+        }
+    }
+
     /// 400 with all faults, unknown parameters included, if there are any.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         for name in self.given.keys() {

@@ -4,7 +4,10 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
-use super::{agreements, duties, import, incidents, notices, organisations, phases, system, webhooks};
+use super::{
+    agreements, authorities, deadline, duties, import, incidents, instructions, notices, organisations, phases, system,
+    webhooks,
+};
 
 /// One operation of the interface.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,14 @@ routes! {
     POST "/v1/incidents/{id}/affected" => phases::join;
     POST "/v1/incidents/{id}/release" => incidents::release;
     GET "/v1/incidents/{id}/report" => incidents::report;
+    GET "/v1/incidents/{id}/authority" => authorities::show;
+    PUT "/v1/incidents/{id}/authority" => authorities::choose;
+    POST "/v1/incidents/{id}/instructions" => instructions::give;
+    GET "/v1/incidents/{id}/instructions" => instructions::list;
+    GET "/v1/instructions/{id}" => instructions::show;
+    POST "/v1/instructions/{id}/confirmation" => instructions::confirm;
+    POST "/v1/instructions/{id}/objection" => instructions::object;
+    GET "/v1/authorities" => authorities::list;
     GET "/v1/notices" => notices::list;
     GET "/v1/notices/{id}" => notices::show;
     GET "/v1/notices/{id}/content" => notices::content;
@@ -44,6 +55,7 @@ routes! {
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
     GET "/v1/duties" => duties::board;
+    GET "/v1/deadline" => deadline::show;
     GET "/v1/audit" => duties::audit;
     POST "/v1/organisations" => organisations::create;
     GET "/v1/organisations" => organisations::list;

@@ -81,13 +81,21 @@ static GERMAN: LazyLock<Labels> = LazyLock::new(|| Labels::read(include_str!("la
 static ENGLISH: LazyLock<Labels> = LazyLock::new(|| Labels::read(include_str!("labels.en.json")));
 
 impl Labels {
-    fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         Self(serde_json::from_str(text).unwrap_or_default())
     }
 
     /// The label of a code, or the code itself.
     pub(super) fn get<'a>(&'a self, group: &str, code: &'a str) -> &'a str {
         self.0.get(group).and_then(|labels| labels.get(code)).map_or(code, String::as_str)
+    }
+
+    /// Every label with its group and code.
+    #[cfg(test)]
+    pub(super) fn each(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.iter().flat_map(|(group, codes)| {
+            codes.iter().map(move |(code, text)| (group.as_str(), code.as_str(), text.as_str()))
+        })
     }
 
     /// The fixed words of the document, by key.

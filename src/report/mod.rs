@@ -1,7 +1,8 @@
-//! The report on one incident for one controller: from a [`Report`] to JSON or PDF bytes.
+//! The report on one incident for one controller: from a [`Report`] to JSON or PDF bytes; and how a period was counted, in words.
 //!
 //! Pure functions. Knows no database, no web, no clock and no file; the caller hands in the model and the time.
 
+pub mod deadline;
 mod json;
 mod labels;
 mod model;

@@ -35,21 +35,6 @@ pub(super) struct Aftermath {
 }
 
 impl Service {
-    /// The duties that a version bears on, locked until the transaction ends; none where it bears on none for sure.
-    pub(super) fn duties_before(
-        &self,
-        connection: &mut AnyConnection,
-        plan: &AmendPlan,
-        processor: &OrganisationId,
-    ) -> Result<Vec<Duty>, ServiceError> {
-        let (old, new) = (&plan.before.filing, &plan.next.plan.filing);
-        let is_needed = plan.next.kind == PhaseKind::Withdrawal
-            || plan.next.release_policy().is_some()
-            || moved(old, new)
-            || !given(old, new, processor).is_empty();
-        if is_needed { Ok(duties::of_incident(connection, &plan.next.incident)?) } else { Ok(Vec::new()) }
-    }
-
     /// What the version does to the duties that it bears on; stores nothing.
     pub(super) fn aftermath(
         &self,
@@ -97,8 +82,7 @@ impl Service {
                 is_per_item(&duty.obligation) && about.is_some_and(|about| members.contains(&about))
             };
             let reached = duties.iter().filter(is_given);
-            let reached =
-                reached.map(|duty| Reached::of(Milestone::ItemGiven, birth.now, duty.id.clone())).collect();
+            let reached = reached.map(|duty| Reached::of(Milestone::ItemGiven, birth.now, duty.id.clone())).collect();
             after.changed.extend(course(duties, reached, Earlier::default(), &self.law.calendar));
         }
         after
@@ -158,6 +142,20 @@ impl AmendPlan {
         let window = shortest * i32::from(policy.window_share_percent) / 100;
         Some(Hold { window, on_timeout: policy.on_timeout })
     }
+}
+
+/// The duties that a version bears on, locked until the transaction ends; none where it bears on none for sure.
+pub(super) fn duties_before(
+    connection: &mut AnyConnection,
+    plan: &AmendPlan,
+    processor: &OrganisationId,
+) -> Result<Vec<Duty>, ServiceError> {
+    let (old, new) = (&plan.before.filing, &plan.next.plan.filing);
+    let is_needed = plan.next.kind == PhaseKind::Withdrawal
+        || plan.next.release_policy().is_some()
+        || moved(old, new)
+        || !given(old, new, processor).is_empty();
+    if is_needed { Ok(duties::of_incident(connection, &plan.next.incident)?) } else { Ok(Vec::new()) }
 }
 
 /// Everything that is still owed ends; the releases that earlier versions wait for do not.

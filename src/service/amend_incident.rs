@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
+use super::amend_duties::duties_before;
 use super::error::refused;
 use super::file_incident::{filing_processor, planned};
 use super::next_version::{Bound, NextVersion};
@@ -140,7 +141,7 @@ impl Service {
     ) -> Result<Answer, ServiceError> {
         // Whoever registers an endpoint now either sees these notices or is seen here.
         parties::edition(connection, &actor.organisation)?;
-        let before = self.duties_before(connection, plan, &actor.organisation)?;
+        let before = duties_before(connection, plan, &actor.organisation)?;
         let hold = plan.hold(&before, now);
         plan.next.store(connection, actor, hold, now)?;
         let ids: Vec<NoticeId> = plan.later.iter().map(|_| self.id(now)).collect();
@@ -154,9 +155,9 @@ impl Service {
             .zip(&ids)
             .map(|(later, notice)| Message { notice, agreement: &later.newest.agreement, deadline })
             .collect();
-        let (event, held) = (plan.next.kind.event(), hold.is_some());
+        let (event, waits) = (plan.next.kind.event(), hold.is_some());
         let has_deliveries = !plan.next.is_drill()
-            && self.enqueue_notices(connection, &actor.organisation, event, &messages, held, now)?;
+            && self.enqueue_notices(connection, &actor.organisation, event, &messages, waits, now)?;
         let bound: Vec<_> = plan.later.iter().zip(&ids).map(|(later, notice)| later.bound(notice)).collect();
         after.changed.append(&mut after.born);
         plan.next.record(connection, actor, &bound, &after.changed, now)?;

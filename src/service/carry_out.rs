@@ -86,9 +86,9 @@ impl Service {
         store_notices(connection, actor, plan, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
         let messages: Vec<_> = prepared.iter().map(Prepared::message).collect();
-        let (event, held) = (EventType::NoticeInitial, hold.is_some());
+        let (event, waits) = (EventType::NoticeInitial, hold.is_some());
         let has_deliveries = !plan.filing.drill
-            && self.enqueue_notices(connection, &actor.organisation, event, &messages, held, now)?;
+            && self.enqueue_notices(connection, &actor.organisation, event, &messages, waits, now)?;
         ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
         Ok(Answer { has_deliveries, ..answer(plan, hold, &incident, all_duties, now)? })

@@ -101,8 +101,7 @@ impl Service {
         let affected: Vec<Value> = joining.controllers.iter().map(Joiner::as_filed).collect();
         let rows = self.rows_in_force(legal_day(after.filing.aware_at()));
         let plan = planned(after.filing, &after.body, processor, rows, told)?;
-        let mut next =
-            NextVersion::after(&current, &request.incident, PhaseKind::Joined, &before, plan, &affected)?;
+        let mut next = NextVersion::after(&current, &request.incident, PhaseKind::Joined, &before, plan, &affected)?;
         next.affected_count += i32::try_from(next.plan.told.len()).unwrap_or_default();
         Ok(Prepared::Plan(Box::new(JoinPlan { next, known_at })))
     }
@@ -151,8 +150,7 @@ impl Service {
         if parties::edition(connection, &request.actor.organisation)? != plan.next.plan.edition {
             return Ok(None);
         }
-        let carry_out =
-            |connection: &mut AnyConnection| self.carry_out_joining(connection, &request.actor, &plan, now);
+        let carry_out = |connection: &mut AnyConnection| self.carry_out_joining(connection, &request.actor, &plan, now);
         self.once(connection, &request.actor, request.idempotency.as_ref(), now, carry_out).map(Some)
     }
 
@@ -186,9 +184,9 @@ impl Service {
             .iter()
             .map(|(notice, told, deadline)| Message { notice, agreement: &told.agreement, deadline: *deadline })
             .collect();
-        let (event, held) = (EventType::NoticeInitial, hold.is_some());
-        let has_deliveries = !next.is_drill()
-            && self.enqueue_notices(connection, &actor.organisation, event, &messages, held, now)?;
+        let (event, waits) = (EventType::NoticeInitial, hold.is_some());
+        let has_deliveries =
+            !next.is_drill() && self.enqueue_notices(connection, &actor.organisation, event, &messages, waits, now)?;
         let bound = notices.iter().map(|(notice, told, _)| Bound {
             notice,
             controller: &told.agreement.controller,

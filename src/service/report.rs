@@ -101,8 +101,8 @@ fn gather(
     })
 }
 
-/// Whose share is reported on.
-fn whose(
+/// Whose share of an incident is meant: a controller's own; for the processor the one that it names, or the only one.
+pub(super) fn whose(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
     incident: &Incident,
@@ -123,7 +123,7 @@ fn whose(
         _ => Err(refused(
             "/controller",
             "required",
-            "The incident affects several controllers; name the one to report on.",
+            "The incident affects several controllers; name the one that is meant.",
         )),
     }
 }

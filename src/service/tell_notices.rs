@@ -7,10 +7,10 @@ use time::OffsetDateTime;
 use super::{Service, ServiceError};
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId};
+use crate::store::AnyConnection;
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::parties::InForce;
 use crate::store::webhooks::{self, Endpoint};
-use crate::store::AnyConnection;
 
 /// One notice and whom it goes to.
 #[derive(Clone, Copy)]

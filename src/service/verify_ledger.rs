@@ -185,11 +185,7 @@ fn content_misfit(connection: &mut AnyConnection, entry: &EntryRow) -> Result<Op
 /// Whether an incident, and the body that the version was filed with, still hold the bytes that were hashed then.
 ///
 /// The row of the incident holds the content of the newest version only; for the earlier ones their bodies are kept.
-fn incident_fits(
-    connection: &mut AnyConnection,
-    id: &str,
-    facts: &serde_json::Value,
-) -> Result<bool, ServiceError> {
+fn incident_fits(connection: &mut AnyConnection, id: &str, facts: &serde_json::Value) -> Result<bool, ServiceError> {
     let Some((newest, content)) = incidents::content(connection, id)? else { return Ok(false) };
     let version = facts["version"].as_i64().and_then(|version| i32::try_from(version).ok()).unwrap_or(1);
     let filed = incident_versions::filed(connection, id, version)?;

@@ -119,6 +119,7 @@ struct VersionRow {
     filed_at: i64,
     filed_by: String,
     release_state: String,
+    content_sha256: String,
     release_due_at: Option<i64>,
     released_at: Option<i64>,
     released_by: Option<String>,
@@ -206,6 +207,7 @@ fn for_processor(row: VersionRow) -> Result<IncidentVersion, StoreError> {
         changes: kept.changes,
         affected: Some(kept.affected),
         filed_by: Some(row.filed_by),
+        content_sha256: Some(row.content_sha256),
         notice: None,
         release: Some(release),
     })
@@ -236,17 +238,14 @@ fn for_controller(
         changes: told.changes,
         affected: None,
         filed_by: None,
+        content_sha256: None,
         notice: Some(Door { table: "notice", id: notice }.parse("id", notice)?),
         release: None,
     })
 }
 
 /// The digests of the content and of the body that a version was filed with, for checking them against the ledger. Operators only.
-pub fn filed(
-    connection: &mut AnyConnection,
-    id: &str,
-    version: i32,
-) -> Result<Option<(String, String)>, StoreError> {
+pub fn filed(connection: &mut AnyConnection, id: &str, version: i32) -> Result<Option<(String, String)>, StoreError> {
     Ok(incident_version::table
         .find((id, version))
         .select((incident_version::content_sha256, incident_version::filing))

@@ -4,6 +4,7 @@
 
 pub mod agreements;
 mod among;
+pub mod authorities;
 mod backup;
 pub(crate) mod batch;
 pub(crate) mod connection;
@@ -15,6 +16,7 @@ mod group;
 pub mod idempotency;
 pub mod incident_versions;
 pub mod incidents;
+pub mod instructions;
 pub mod ledger;
 pub mod notices;
 pub mod obligations;

@@ -313,6 +313,11 @@ diesel::table! {
         objected_by -> Nullable<Text>,
         objection_reason -> Nullable<Text>,
         objected_at -> Nullable<BigInt>,
+        upheld_by -> Nullable<Text>,
+        upheld_form -> Nullable<Text>,
+        upheld_at -> Nullable<BigInt>,
+        replaced_by -> Nullable<Text>,
+        replaced_at -> Nullable<BigInt>,
         recorded_by -> Text,
         recorded_at -> BigInt,
     }

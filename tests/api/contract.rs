@@ -128,7 +128,8 @@ async fn known_ids(world: &World) -> Vec<String> {
     let controller = &world.controllers[0];
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (incident, notice) = (text(&filed["id"]), text(&notices.json["items"][0]["id"]));
-    vec![controller.id.clone(), controller.agreement.clone(), controller.webhook.clone(), incident, notice]
+    let instruction = instructed(world, &incident, "text").await.expect(201).id();
+    vec![controller.id.clone(), controller.agreement.clone(), controller.webhook.clone(), incident, notice, instruction]
 }
 
 /// How many entries the ledger has, counted where nobody's view is narrowed.
@@ -178,8 +179,35 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
             let notice = first_notice(world).await;
             post(&staff, &(at("notices", notice["id"].as_str().unwrap()) + "/redeliver")).await
         }
+        "chooseIncidentAuthority" => {
+            let path = at("incidents", &first_incident(world).await) + "/authority";
+            let choice = json!({"authority": "de-bw", "reason": "It has the file already.", "by": "Erika Beispiel"});
+            world.controller_client(0).request("PUT", &path).json(&choice).send().await
+        }
+        "giveInstruction" => instructed(world, &first_incident(world).await, "text").await,
+        "confirmInstruction" => {
+            let given = instructed(world, &first_incident(world).await, "oral").await.expect(201);
+            let body = json!({"form": "text", "by": "Erika Beispiel", "at": given.json["given_at"]});
+            world.controller_client(0).post(&(at("instructions", &given.id()) + "/confirmation"), &body).await
+        }
+        "objectToInstruction" => {
+            let given = instructed(world, &first_incident(world).await, "text").await.expect(201);
+            let body = json!({"by": "Max Muster", "reason": "It would name others."});
+            staff.post(&(at("instructions", &given.id()) + "/objection"), &body).await
+        }
         unknown => panic!("the table has no request for {unknown}: add one"),
     }
+}
+
+async fn first_incident(world: &World) -> String {
+    first_notice(world).await["incident"].as_str().unwrap().to_owned()
+}
+
+/// An instruction of the first controller in this form.
+async fn instructed(world: &World, incident: &str, form: &str) -> Answer {
+    let body = json!({"kind": "file_with_authority", "scope": "The initial report.", "form": form,
+                      "given_by": "Erika Beispiel", "given_at": "2026-11-22T00:20:00Z"});
+    world.controller_client(0).post(&format!("/v1/incidents/{incident}/instructions"), &body).await
 }
 
 async fn post(client: &Client, path: &str) -> Answer {

@@ -7,12 +7,14 @@ mod harness;
 
 mod acknowledgement;
 mod agreements;
+mod authorities;
 mod contract;
 mod duties;
 mod filing;
 mod five_agreements;
 mod idempotency;
 mod import;
+mod instructions;
 mod ledger;
 mod lint;
 mod organisations;

@@ -31,6 +31,44 @@ both! {
         assert_eq!(own.get(&path).await.expect(200).json["name"], "Muster SE");
     }
 
+    async fn what_decides_on_supervision_is_kept_and_unset(app: TestApp) {
+        let mut body = entered("Muster GmbH", &["processor"]);
+        let created = app.operator().post("/v1/organisations", &body).await.expect(201);
+        let said = |answer: &Value| {
+            ["sector", "regimes", "main_establishment", "release_policy"].map(|member| answer[member].clone())
+        };
+        let nothing = [json!("private"), json!([]), Value::Null, Value::Null];
+        assert_eq!(said(&created.json), nothing);
+        let policy = json!({"window_share_percent": 25, "on_timeout": "page"});
+        body["sector"] = json!("telecom");
+        body["regimes"] = json!(["nis2", "dora"]);
+        body["main_establishment"] = json!("FR-IDF");
+        body["release_policy"] = policy.clone();
+        let path = format!("/v1/organisations/{}", created.id());
+        let own = app.as_org(&created.id(), WRITER);
+        own.put(&path, "\"1\"", &body).await.expect(200);
+        let shown = own.get(&path).await.expect(200).json;
+        assert_eq!(said(&shown), [json!("telecom"), json!(["dora", "nis2"]), json!("FR-IDF"), policy]);
+        own.put(&path, "\"2\"", &entered("Muster GmbH", &["processor"])).await.expect(200);
+        assert_eq!(said(&own.get(&path).await.expect(200).json), nothing, "what is left out is unset");
+
+        body["sector"] = json!("king");
+        body["regimes"] = json!(["NIS 2"]);
+        body["main_establishment"] = json!("DE-XX");
+        body["release_policy"] = json!({"window_share_percent": 0, "on_timeout": "wait"});
+        body["roles"] = json!(["controller"]);
+        let refused = app.operator().post("/v1/organisations", &body).await.expect(422);
+        let expected = [
+            ("/sector", "unknown_code"),
+            ("/regimes/0", "word"),
+            ("/main_establishment", "country"),
+            ("/release_policy/window_share_percent", "range"),
+            ("/release_policy/on_timeout", "unknown_code"),
+            ("/release_policy", "processors_only"),
+        ];
+        assert_eq!(refused.faults(), expected);
+    }
+
     async fn every_fault_is_named_at_once(app: TestApp) {
         let bad = json!({"name": " ", "roles": ["king"], "country": "XX", "vat": "1"});
         let answer = app.operator().post("/v1/organisations", &bad).await.expect(422);

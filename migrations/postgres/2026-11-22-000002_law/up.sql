@@ -143,6 +143,11 @@ CREATE TABLE instruction (
     objected_by TEXT,
     objection_reason TEXT,
     objected_at BIGINT,
+    upheld_by TEXT,
+    upheld_form TEXT,
+    upheld_at BIGINT,
+    replaced_by TEXT,
+    replaced_at BIGINT,
     recorded_by TEXT NOT NULL,
     recorded_at BIGINT NOT NULL
 );

@@ -7,10 +7,19 @@ use crate::domain::fault::Faults;
 /// Columns beside the terms that hold one text.
 const TEXTS: &[&str] = &["controller", "reference", "valid_from", "valid_until"];
 /// Single terms that hold one text.
-const TERMS: &[&str] =
-    &["notify_within", "counted_from", "form", "filing_on_behalf", "language", "internal_target", "clause"];
+const TERMS: &[&str] = &[
+    "notify_within",
+    "complete_within",
+    "subprocessor_objection",
+    "counted_from",
+    "form",
+    "filing_on_behalf",
+    "language",
+    "internal_target",
+    "clause",
+];
 /// Single terms that hold a list.
-const TERM_LISTS: &[&str] = &["triggers", "required_content", "data_location"];
+const TERM_LISTS: &[&str] = &["triggers", "required_content", "authorised_instructors", "data_location"];
 
 /// Whether an import row may have a column of this name.
 pub(super) fn is_column(column: &str) -> bool {

@@ -44,9 +44,9 @@ impl Authorities {
             found.basis.push("The countries of the affected persons are not stated".to_owned());
         }
         if self.in_eea(home) {
-            self.within(seat, &elsewhere, on, &mut found);
+            self.led(seat, &elsewhere, on, &mut found);
         } else {
-            self.from_outside(home, &elsewhere, on, &mut found);
+            self.told_everywhere(home, &elsewhere, on, &mut found);
         }
         let beside: Vec<&str> = outside.into_iter().filter(|country| *country != home).collect();
         if !beside.is_empty() {
@@ -57,7 +57,7 @@ impl Authorities {
     }
 
     /// A controller with an establishment in the EEA: one authority leads.
-    fn within(&self, seat: &Seat, elsewhere: &[&str], on: Date, found: &mut Jurisdiction) {
+    fn led(&self, seat: &Seat, elsewhere: &[&str], on: Date, found: &mut Jurisdiction) {
         let list = elsewhere.join(", ");
         // With a main establishment elsewhere there are establishments in two states, whatever the persons' countries are.
         let established_elsewhere = self.in_eea(&seat.country) && self.establishment(seat).country != seat.country;
@@ -80,7 +80,7 @@ impl Authorities {
     }
 
     /// A controller without an establishment in the EEA: every Member State with affected persons has to be told.
-    fn from_outside(&self, home: &str, affected: &[&str], on: Date, found: &mut Jurisdiction) {
+    fn told_everywhere(&self, home: &str, affected: &[&str], on: Date, found: &mut Jurisdiction) {
         found.cross_border = affected.len() > 1;
         found.basis.push(format!(
             "Art. 3(2), 55(1) GDPR: from {home}, without an establishment in the EEA, there is no one-stop shop; the authority of \

@@ -164,10 +164,14 @@ const AREAS: [&str; 2] = ["EU", "EEA"];
 
 fn seat(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
     let text = place.text(10, faults)?;
-    if is_country(&text) || AREAS.contains(&text.as_str()) {
+    let part = |part: &str| {
+        matches!(part.len(), 1..=3) && part.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    let is_region = text.split_once('-').is_some_and(|(country, rest)| is_country(country) && part(rest));
+    if is_country(&text) || is_region || AREAS.contains(&text.as_str()) {
         return Some(text);
     }
-    faults.add(&place.pointer, "seat", "Expected an ISO 3166-1 country code, EU or EEA.");
+    faults.add(&place.pointer, "seat", "Expected an ISO 3166 code such as DE or DE-BW, or EU or EEA.");
     None
 }
 

@@ -91,7 +91,8 @@ impl ShareContent {
 
     /// Whether every demanded member is given, and none is still open.
     pub fn is_complete(&self, demanded: &BTreeSet<ContentMember>) -> bool {
-        let open = |member| self.unknown(member).is_some() || (member == ContentMember::Extent && !self.figures.says_extent());
+        let open =
+            |member| self.unknown(member).is_some() || (member == ContentMember::Extent && !self.figures.says_extent());
         self.missing(demanded).is_empty() && !demanded.iter().copied().any(open)
     }
 

@@ -26,7 +26,7 @@ pub fn is_country(code: &str) -> bool {
 }
 
 /// Whether `region` is written as an ISO 3166-2 code of `country`; for Germany, whether the Land exists.
-pub(super) fn is_region_of(region: &str, country: &str) -> bool {
+pub fn is_region_of(region: &str, country: &str) -> bool {
     let Some(part) = region.strip_prefix(country).and_then(|rest| rest.strip_prefix('-')) else {
         return false;
     };

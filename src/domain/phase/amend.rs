@@ -96,12 +96,8 @@ impl Amendment {
             return (Some(before.clone()), Faults::default());
         }
         let mut faults = Faults::default();
-        let mut merged = Merged {
-            previous: &before.body,
-            body: before.body.clone(),
-            places: HashMap::new(),
-            stage_from: "/kind",
-        };
+        let mut merged =
+            Merged { previous: &before.body, body: before.body.clone(), places: HashMap::new(), stage_from: "/kind" };
         merge_patch(&mut merged.body, &Value::Object(self.changes.clone()));
         if self.kind == PhaseKind::Completion {
             if before.filing.common.stage == Stage::Complete {
@@ -190,5 +186,8 @@ fn own_changes(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<OwnChange>>
 /// The members of an entry without those that are read here.
 pub(super) fn own_members(entry: &Value, read: &[&str]) -> Map<String, Value> {
     let members = entry.as_object().into_iter().flatten();
-    members.filter(|(name, _)| !read.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+    members
+        .filter(|(name, _)| !read.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }

@@ -77,8 +77,10 @@ impl Joining {
         let mut merged =
             Merged { previous: &before, body: before.clone(), places: HashMap::new(), stage_from: "/affected" };
         merge_patch(&mut merged.body, &Value::Object(self.changes.clone()));
-        let known: HashSet<String> =
-            entries(&mut merged.body).iter().filter_map(|entry| Some(entry["controller"].as_str()?.to_owned())).collect();
+        let known: HashSet<String> = entries(&mut merged.body)
+            .iter()
+            .filter_map(|entry| Some(entry["controller"].as_str()?.to_owned()))
+            .collect();
         for (index, joiner) in self.controllers.iter().enumerate() {
             if known.contains(joiner.controller.as_str()) {
                 let detail = "This controller is affected already; file a version of the incident for it.";

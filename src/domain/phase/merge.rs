@@ -194,11 +194,7 @@ pub(super) fn pointing_back<'c>(
 /// The fault with a pointer into the request in place of one into the whole body.
 ///
 /// `place` answers where a controller of the body stands in the request, or its id where it does not stand there.
-fn point_back(
-    fault: Fault,
-    stage_from: &'static str,
-    place: impl Fn(usize) -> Result<usize, String>,
-) -> Fault {
+fn point_back(fault: Fault, stage_from: &'static str, place: impl Fn(usize) -> Result<usize, String>) -> Fault {
     let Some(rest) = fault.pointer.strip_prefix("/affected") else {
         let pointer = match fault.pointer.as_str() {
             "/stage" => stage_from.to_owned(),

@@ -28,6 +28,8 @@ pub struct IncidentVersion {
     pub filed_at: OffsetDateTime,
     /// Who filed it; `None` for a controller.
     pub filed_by: Option<String>,
+    /// SHA-256 of the filing that the version is, which a release names; `None` for a controller.
+    pub content_sha256: Option<String>,
     /// The controller's notice of it; `None` for the processor.
     pub notice: Option<NoticeId>,
     /// Whether a second person released it; `None` for a controller.

@@ -131,7 +131,8 @@ fn another_form_of_a_number_or_an_unknown_replaces_the_whole() {
 fn only_those_whose_share_changed_are_concerned() {
     let common = json!({"kind": "supplement", "changes": {"consequences": {"types": ["fraud"]}}});
     assert_eq!(concerned(&body(), &common), [["/consequences"], ["/consequences"]]);
-    let own = json!({"kind": "supplement", "affected": [{"controller": controller(2), "records": {"count": {"exact": 7}}}]});
+    let own =
+        json!({"kind": "supplement", "affected": [{"controller": controller(2), "records": {"count": {"exact": 7}}}]});
     assert_eq!(concerned(&body(), &own), [vec![], vec!["/records".to_owned()]]);
     let total = json!({"kind": "supplement", "changes": {"records": {"count": {"about": 900}}}});
     assert_eq!(concerned(&body(), &total), [Vec::<String>::new(), vec![]], "nobody sees the total");
@@ -201,8 +202,10 @@ fn only_a_correction_with_a_reason_moves_the_clock() {
 fn those_found_late_stand_behind_the_others() {
     let mut alone = body();
     alone["affected"] = json!([{"controller": controller(1)}]);
-    let joiner = |number| json!({"controller": controller(number), "known_at": "2026-11-23T10:00:00Z", "reason": "found in the logs",
-                                 "records": {"count": {"exact": 9}}});
+    let joiner = |number| {
+        json!({"controller": controller(number), "known_at": "2026-11-23T10:00:00Z", "reason": "found in the logs",
+                                 "records": {"count": {"exact": 9}}})
+    };
     let second = joining(&json!({"affected": [joiner(2)]}));
     let (joined, faults) = second.merge(&standing(&alone), LATER);
     assert!(faults.is_empty(), "{faults:?}");

@@ -7,7 +7,7 @@ use crate::domain::{
     fault::Faults,
     organisation::{email, is_country},
     parse::{Object, Place},
-    span::{IsoDuration, Span},
+    span::{InvalidSpan, IsoDuration, Span},
     vocabulary::{Channel, ContentMember, CountedFrom, FilingGate, Form, IncidentKind},
 };
 
@@ -32,11 +32,24 @@ fn clause(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
     place.text(200, faults)
 }
 
+/// A limit of an agreement: days, hours and minutes, or without undue delay. Half a month would be no internal target.
+fn limit(place: &Place<'_>, faults: &mut Faults) -> Option<Span> {
+    let fault = match place.text(500, faults)?.parse() {
+        Ok(Span::Months(_)) | Err(InvalidSpan::Unit | InvalidSpan::Months) => InvalidSpan::Form,
+        Ok(span) => return Some(span),
+        Err(fault) => fault,
+    };
+    faults.add(&place.pointer, "invalid", format!("{fault}."));
+    None
+}
+
 impl Terms {
     /// Reads terms as the contract describes them.
     pub fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let notify_within: Option<Span> = object.required("notify_within", faults, Place::parsed);
+        let notify_within = object.required("notify_within", faults, limit);
+        let complete_within = object.optional("complete_within", faults, limit);
+        let objection = object.optional("subprocessor_objection", faults, days);
         let counted_from =
             object.optional("counted_from", faults, |place, faults| place.code(CountedFrom::CODES, faults));
         let triggers = object.required("triggers", faults, triggers);
@@ -48,6 +61,7 @@ impl Terms {
             place.list(faults, |item, faults| TriggerRule::parse(item, required_content.as_ref(), faults))
         });
         let gate = object.optional("filing_on_behalf", faults, |place, faults| place.code(FilingGate::CODES, faults));
+        let instructors = object.optional("authorised_instructors", faults, instructors);
         let data_location = object.optional("data_location", faults, DataLocation::parse);
         let language = object.optional("language", faults, language);
         let target = object.optional("internal_target", faults, Place::parsed);
@@ -56,9 +70,9 @@ impl Terms {
         let notify_within = notify_within?;
         let terms = Self {
             internal_target: target?.or_else(|| default_target(&notify_within))?,
-            complete_within: None,
-            subprocessor_objection: None,
             notify_within,
+            complete_within: complete_within?,
+            subprocessor_objection: objection?,
             counted_from: counted_from?.unwrap_or(CountedFrom::Awareness),
             triggers: triggers?,
             required_content: required_content?,
@@ -67,6 +81,7 @@ impl Terms {
             special_categories: special_categories?,
             per_trigger: per_trigger?.unwrap_or_default(),
             filing_on_behalf: gate?.unwrap_or(FilingGate::InstructionRequired),
+            authorised_instructors: instructors?.unwrap_or_default(),
             data_location: data_location?,
             language: language?.unwrap_or_else(|| "de".to_owned()),
             clause: clause?,
@@ -74,9 +89,18 @@ impl Terms {
         terms.fits_together(&place.pointer, faults).then_some(terms)
     }
 
-    /// Notes targets that come after a limit, and rules for triggers that are none or have two rules.
+    /// Notes limits that contradict each other, and rules for triggers that are none or have two rules.
     fn fits_together(&self, pointer: &str, faults: &mut Faults) -> bool {
         let before = faults.as_slice().len();
+        let complete = self.complete_within.as_ref().and_then(Span::length);
+        if complete.is_some_and(|complete| self.notify_within.length().is_some_and(|notice| complete < notice)) {
+            let detail = "The complete content cannot be owed before the notice itself.";
+            faults.add(format!("{pointer}/complete_within"), "before_notice", detail);
+        }
+        if self.subprocessor_objection.is_some() && !self.is_triggered_by(IncidentKind::SubprocessorChange) {
+            let detail = "Nobody can object to what need not be told: `subprocessor_change` is not among the triggers.";
+            faults.add(format!("{pointer}/subprocessor_objection"), "not_a_trigger", detail);
+        }
         let mut ruled = BTreeSet::new();
         for (index, rule) in self.per_trigger.iter().enumerate() {
             let pointer = format!("{pointer}/per_trigger/{index}/triggers");
@@ -113,6 +137,28 @@ fn default_target(limit: &Span) -> Option<IsoDuration> {
         Some(length) => Some(IsoDuration::of(length / 2)),
         None => DEFAULT_TARGET.parse().ok(),
     }
+}
+
+/// A period of whole days, which §§ 187 ff. BGB count; in hours it would be another period.
+fn days(place: &Place<'_>, faults: &mut Faults) -> Option<IsoDuration> {
+    let read: IsoDuration = place.parsed(faults)?;
+    if read.as_str().contains('T') {
+        faults.add(&place.pointer, "days", "Expected whole days, such as P14D.");
+        return None;
+    }
+    Some(read)
+}
+
+fn instructors(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<String>> {
+    let mut seen = BTreeSet::new();
+    place.list(faults, |item, faults| {
+        let name = item.text(200, faults)?;
+        if !seen.insert(name.clone()) {
+            faults.add(&item.pointer, "duplicate", "This stands in the list already.");
+            return None;
+        }
+        Some(name)
+    })
 }
 
 fn addressees(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<Addressee>> {
@@ -162,7 +208,7 @@ impl Addressee {
 impl SpecialRule {
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
-        let notify_within = object.required("notify_within", faults, Place::parsed);
+        let notify_within = object.required("notify_within", faults, limit);
         let required_content = object.optional("required_content", faults, content);
         let internal_target = object.optional("internal_target", faults, Place::parsed);
         let clause = object.optional("clause", faults, clause);
@@ -181,7 +227,7 @@ impl TriggerRule {
     fn parse(place: &Place<'_>, general: Option<&BTreeSet<ContentMember>>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let triggers = object.required("triggers", faults, triggers);
-        let notify_within = object.required("notify_within", faults, Place::parsed);
+        let notify_within = object.required("notify_within", faults, limit);
         let required_content = object.optional("required_content", faults, content);
         let clause = object.optional("clause", faults, clause);
         object.close(faults);

@@ -45,7 +45,7 @@ impl Operation {
 
     /// Whether it changes something.
     pub(crate) fn is_mutating(&self) -> bool {
-        self.method != "GET"
+        self.method != "GET" && self.value["x-stores-nothing"] != true
     }
 }
 

@@ -16,8 +16,8 @@ use super::receiver::Receiver;
 pub(crate) const PROCESSOR: &str = "incidents:read incidents:write agreements:read agreements:write notices:read \
                                     webhooks:write exports:read audit:read";
 /// All that a controller may do.
-pub(crate) const CONTROLLER: &str =
-    "incidents:read agreements:read notices:read notices:ack webhooks:write exports:read audit:read";
+pub(crate) const CONTROLLER: &str = "incidents:read agreements:read notices:read notices:ack instructions:write decisions:write webhooks:write \
+     exports:read audit:read";
 
 /// One processor and its controllers, each with a webhook and an agreement.
 pub(crate) struct World {
