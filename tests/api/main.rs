@@ -18,6 +18,8 @@ mod instructions;
 mod ledger;
 mod lint;
 mod organisations;
+mod phases;
+mod phases_clocks;
 mod reports;
 mod sending;
 mod silence;
