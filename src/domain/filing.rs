@@ -70,9 +70,15 @@ impl Filing {
     /// With any fault the filing holds placeholders: good for finding more faults, never for storing. None where kind,
     /// stage or the affected controllers cannot be read.
     pub fn read(body: &Value, now: OffsetDateTime) -> (Option<Self>, Faults) {
+        let (read, faults) = Self::read_all(body, now);
+        (read, faults.capped())
+    }
+
+    /// The same with every fault, however many.
+    pub(super) fn read_all(body: &Value, now: OffsetDateTime) -> (Option<Self>, Faults) {
         let mut faults = Faults::default();
         let read = Place::root(body).object(&mut faults).and_then(|object| Self::members(object, now, &mut faults));
-        (read, faults.capped())
+        (read, faults)
     }
 
     fn members(mut object: Object<'_>, now: OffsetDateTime, faults: &mut Faults) -> Option<Self> {

@@ -29,6 +29,7 @@ pub mod origin;
 pub mod owed;
 pub mod page;
 pub mod parse;
+pub mod phase;
 pub mod reported;
 pub mod source;
 pub mod span;

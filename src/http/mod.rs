@@ -16,6 +16,7 @@ mod notices;
 mod obligations;
 mod organisations;
 mod pages;
+mod phases;
 mod problem;
 mod request_id;
 mod routes;

@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use super::problem::Problem;
 use super::{
     agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
-    obligations, organisations, sources, system, webhooks,
+    obligations, organisations, phases, sources, system, webhooks,
 };
 
 /// One operation of the interface.
@@ -35,6 +35,9 @@ routes! {
     POST "/v1/incidents/preview" => incidents::preview;
     GET "/v1/incidents" => incidents::list;
     GET "/v1/incidents/{id}" => incidents::show;
+    POST "/v1/incidents/{id}/versions" => phases::amend;
+    GET "/v1/incidents/{id}/versions" => phases::list;
+    POST "/v1/incidents/{id}/affected" => phases::join;
     POST "/v1/incidents/{id}/release" => incidents::release;
     GET "/v1/incidents/{id}/report" => incidents::report;
     POST "/v1/incidents/{id}/decisions" => decisions::decide;

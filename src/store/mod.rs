@@ -16,6 +16,7 @@ mod error;
 pub(crate) mod few;
 mod group;
 pub mod idempotency;
+pub mod incident_versions;
 pub mod incidents;
 pub mod instructions;
 pub mod ledger;

@@ -22,6 +22,8 @@ mod ledger;
 mod lint;
 mod milestones;
 mod organisations;
+mod phases;
+mod phases_clocks;
 mod reports;
 mod sending;
 mod silence;
