@@ -185,25 +185,6 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "testWebhook" => post(&staff, &(at("webhooks", &controller.webhook) + "/test")).await,
         "fileIncident" => staff.post("/v1/incidents", &world.filing()).await,
         "acknowledgeNotice" => acknowledge(world).await,
-        "fileIncidentVersion" => {
-            let body = json!({"kind": "supplement", "changes": {"title": "Another title"}});
-            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
-            let path = at("incidents", &filed.id()) + "/versions";
-            staff.request("POST", &path).header("if-match", filed.header("etag")).json(&body).send().await
-        }
-        "addAffectedControllers" => {
-            let late = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
-            let late = staff.post("/v1/organisations", &late).await.expect(201).id();
-            let mut agreement = crate::harness::world::agreement(&late, "AVV-late", &controller.webhook);
-            agreement["terms"]["addressees"] = json!([]);
-            staff.post("/v1/agreements", &agreement).await.expect(201);
-            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
-            let path = at("incidents", &filed.id()) + "/affected";
-            let joiner =
-                json!({"controller": late, "known_at": "2026-11-22T00:40:00Z", "reason": "Found in an older log."});
-            let body = json!({"affected": [joiner]});
-            staff.request("POST", &path).header("if-match", filed.header("etag")).json(&body).send().await
-        }
         "redeliverNotice" => {
             let notice = first_notice(world).await;
             post(&staff, &(at("notices", notice["id"].as_str().unwrap()) + "/redeliver")).await
@@ -227,9 +208,72 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" => {
             outcome(operation, app, world).await
         }
+        "fileIncidentVersion" | "addAffectedControllers" | "releaseIncident" => later(operation, app, world).await,
+        "createSource" | "replaceSource" | "receiveNotice" => chain(operation, app, world).await,
         unknown => panic!("the table has no request for {unknown}: add one"),
     }
 }
+
+/// Requests about what follows the first version of an incident.
+async fn later(operation: &str, app: &TestApp, world: &World) -> Answer {
+    let (staff, controller) = (world.processor(), &world.controllers[0]);
+    let path = |filed: &Answer, what: &str| format!("/v1/incidents/{}/{what}", filed.id());
+    match operation {
+        "fileIncidentVersion" => {
+            let body = json!({"kind": "supplement", "changes": {"title": "Another title"}});
+            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
+            staff.request("POST", &path(&filed, "versions")).header("if-match", filed.header("etag")).json(&body).send().await
+        }
+        "addAffectedControllers" => {
+            let late = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
+            let late = staff.post("/v1/organisations", &late).await.expect(201).id();
+            let mut agreement = crate::harness::world::agreement(&late, "AVV-late", &controller.webhook);
+            agreement["terms"]["addressees"] = json!([]);
+            staff.post("/v1/agreements", &agreement).await.expect(201);
+            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
+            let joiner =
+                json!({"controller": late, "known_at": "2026-11-22T00:40:00Z", "reason": "Found in an older log."});
+            let body = json!({"affected": [joiner]});
+            staff.request("POST", &path(&filed, "affected")).header("if-match", filed.header("etag")).json(&body).send().await
+        }
+        _ => {
+            let own = staff.get(&format!("/v1/organisations/{}", world.processor)).await.expect(200);
+            let mut asking = own.json.clone();
+            for member in ["id", "version", "created_at", "changed_at"] {
+                asking.as_object_mut().unwrap().remove(member);
+            }
+            asking["release_policy"] = json!({"window_share_percent": 25, "on_timeout": "page"});
+            let own = format!("/v1/organisations/{}", world.processor);
+            replace(&staff, &own, &asking).await.expect(200);
+            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
+            let body = json!({"version": 1, "content_sha256": filed.json["release"]["content_sha256"]});
+            let released = app.as_person(&world.processor, PROCESSOR, "a-second-person");
+            released.post(&path(&filed, "release"), &body).await
+        }
+    }
+}
+
+/// Requests about a sub-processor whose notices are received.
+async fn chain(operation: &str, app: &TestApp, world: &World) -> Answer {
+    let staff = world.processor();
+    let source = json!({"name": "Rechenwerk Hosting GmbH", "secret": SECRET});
+    if operation == "createSource" {
+        return staff.post("/v1/sources", &source).await;
+    }
+    let id = staff.post("/v1/sources", &source).await.expect(201).id();
+    if operation == "replaceSource" {
+        return replace(&staff, &format!("/v1/sources/{id}"), &source).await;
+    }
+    let body = json!({"type": "notice.initial", "data": {"incident": "inc_1", "notice": "ntc_1"}}).to_string();
+    let signed_at = app.now().unix_timestamp();
+    let key = standardwebhooks::Webhook::new(SECRET).unwrap();
+    let signature = key.sign("dlv_1", signed_at, body.as_bytes()).unwrap();
+    let request = app.anonymous().request("POST", &format!("/v1/inbound/{id}"));
+    let request = request.header("webhook-id", "dlv_1").header("webhook-timestamp", &signed_at.to_string());
+    request.header("webhook-signature", &signature).body("application/json", body).send().await
+}
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 async fn first_incident(world: &World) -> String {
     first_notice(world).await["incident"].as_str().unwrap().to_owned()
