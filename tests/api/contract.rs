@@ -170,25 +170,8 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "rotateWebhookSecret" => post(&staff, &(at("webhooks", &controller.webhook) + "/rotate")).await,
         "testWebhook" => post(&staff, &(at("webhooks", &controller.webhook) + "/test")).await,
         "fileIncident" => staff.post("/v1/incidents", &world.filing()).await,
-        "fileIncidentVersion" => {
-            let body = json!({"kind": "supplement", "changes": {"title": "Another title"}});
-            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
-            let path = at("incidents", &filed.id()) + "/versions";
-            staff.request("POST", &path).header("if-match", filed.header("etag")).json(&body).send().await
-        }
-        "addAffectedControllers" => {
-            let late = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
-            let late = staff.post("/v1/organisations", &late).await.expect(201).id();
-            let mut agreement = crate::harness::world::agreement(&late, "AVV-late", &controller.webhook);
-            agreement["terms"]["addressees"] = json!([]);
-            staff.post("/v1/agreements", &agreement).await.expect(201);
-            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
-            let path = at("incidents", &filed.id()) + "/affected";
-            let joiner =
-                json!({"controller": late, "known_at": "2026-11-22T00:40:00Z", "reason": "Found in an older log."});
-            let body = json!({"affected": [joiner]});
-            staff.request("POST", &path).header("if-match", filed.header("etag")).json(&body).send().await
-        }
+        "fileIncidentVersion" => crate::phases::some_version(world).await,
+        "addAffectedControllers" => crate::phases::some_late_controller(world).await,
         "acknowledgeNotice" => {
             let notice = first_notice(world).await;
             let by = json!({"name": "Privacy desk", "role": "data protection officer"});
