@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::notices::is_out;
 use super::row::Door;
 use super::schema::{incident, notice, organisation};
 use crate::domain::course::Earlier;
@@ -168,7 +169,7 @@ pub fn list(
         notice::table
             .filter(notice::controller_id.eq(controller.to_owned()))
             .filter(notice::processor_id.eq(tenant.as_str()).or(notice::controller_id.eq(tenant.as_str())))
-            .filter(notice::drill.eq(false).or(notice::processor_id.eq(tenant.as_str())))
+            .filter(is_out().or(notice::processor_id.eq(tenant.as_str())))
             .select(notice::incident_id)
     };
     let mine = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(concerning(tenant.as_str())));
@@ -267,7 +268,7 @@ fn own_share(
 ) -> Result<Option<String>, StoreError> {
     Ok(notice::table
         .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(controller.as_str())))
-        .filter(notice::drill.eq(false))
+        .filter(is_out())
         .order(notice::sequence.desc())
         .select(notice::content)
         .first(connection)

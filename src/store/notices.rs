@@ -1,5 +1,6 @@
 //! Notices and receipts: immutable bytes, and what became of them.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -9,7 +10,7 @@ use super::connection::{AnyConnection, on_each};
 use super::error::StoreError;
 use super::parties::names;
 use super::row::{Door, micros};
-use super::schema::{notice, receipt};
+use super::schema::{incident_version, notice, receipt};
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::{Acknowledger, Link, Notice, NoticeState, NoticeSummary, Receipt, ReceiptLevel};
 use crate::domain::page::{Page, PageRequest};
@@ -81,11 +82,28 @@ pub struct NoticeFilter {
     pub state: Option<NoticeState>,
 }
 
-/// Notices that `tenant` sent or got; those of a drill are seen by their processor alone.
+/// Notices that `tenant` sent or got; those of a drill, and those that wait for a release, are seen by their processor alone.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn seen_by<'t>(tenant: &'t OrganisationId) -> _ {
     let tenant: &'t str = tenant.as_str();
-    notice::processor_id.eq(tenant).or(notice::controller_id.eq(tenant).and(notice::drill.eq(false)))
+    notice::processor_id
+        .eq(tenant)
+        .or(notice::controller_id.eq(tenant).and(notice::drill.eq(false)).and(not(is_awaited())))
+}
+
+/// Whether the version that a notice tells waits for a second person.
+#[diesel::dsl::auto_type]
+fn is_awaited() -> _ {
+    let its = incident_version::incident_id
+        .eq(notice::incident_id)
+        .and(incident_version::version.eq(notice::incident_version));
+    exists(incident_version::table.filter(its).filter(incident_version::release_state.eq("awaited")))
+}
+
+/// Notices that controllers can see by now.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn is_out() -> _ {
+    notice::drill.eq(false).and(not(is_awaited()))
 }
 
 /// One page of the inbox (`as_controller`) or outbox of `tenant`, newest first.

@@ -185,6 +185,8 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "testWebhook" => post(&staff, &(at("webhooks", &controller.webhook) + "/test")).await,
         "fileIncident" => staff.post("/v1/incidents", &world.filing()).await,
         "acknowledgeNotice" => acknowledge(world).await,
+        "fileIncidentVersion" => crate::phases::some_version(world).await,
+        "addAffectedControllers" => crate::phases::some_late_controller(world).await,
         "redeliverNotice" => {
             let notice = first_notice(world).await;
             post(&staff, &(at("notices", notice["id"].as_str().unwrap()) + "/redeliver")).await
@@ -208,49 +210,26 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" => {
             outcome(operation, app, world).await
         }
-        "fileIncidentVersion" | "addAffectedControllers" | "releaseIncident" => later(operation, app, world).await,
+        "releaseIncident" => release(app, world).await,
         "createSource" | "replaceSource" | "receiveNotice" => chain(operation, app, world).await,
         unknown => panic!("the table has no request for {unknown}: add one"),
     }
 }
 
-/// Requests about what follows the first version of an incident.
-async fn later(operation: &str, app: &TestApp, world: &World) -> Answer {
-    let (staff, controller) = (world.processor(), &world.controllers[0]);
-    let path = |filed: &Answer, what: &str| format!("/v1/incidents/{}/{what}", filed.id());
-    match operation {
-        "fileIncidentVersion" => {
-            let body = json!({"kind": "supplement", "changes": {"title": "Another title"}});
-            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
-            staff.request("POST", &path(&filed, "versions")).header("if-match", filed.header("etag")).json(&body).send().await
-        }
-        "addAffectedControllers" => {
-            let late = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
-            let late = staff.post("/v1/organisations", &late).await.expect(201).id();
-            let mut agreement = crate::harness::world::agreement(&late, "AVV-late", &controller.webhook);
-            agreement["terms"]["addressees"] = json!([]);
-            staff.post("/v1/agreements", &agreement).await.expect(201);
-            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
-            let joiner =
-                json!({"controller": late, "known_at": "2026-11-22T00:40:00Z", "reason": "Found in an older log."});
-            let body = json!({"affected": [joiner]});
-            staff.request("POST", &path(&filed, "affected")).header("if-match", filed.header("etag")).json(&body).send().await
-        }
-        _ => {
-            let own = staff.get(&format!("/v1/organisations/{}", world.processor)).await.expect(200);
-            let mut asking = own.json.clone();
-            for member in ["id", "version", "created_at", "changed_at"] {
-                asking.as_object_mut().unwrap().remove(member);
-            }
-            asking["release_policy"] = json!({"window_share_percent": 25, "on_timeout": "page"});
-            let own = format!("/v1/organisations/{}", world.processor);
-            replace(&staff, &own, &asking).await.expect(200);
-            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
-            let body = json!({"version": 1, "content_sha256": filed.json["release"]["content_sha256"]});
-            let released = app.as_person(&world.processor, PROCESSOR, "a-second-person");
-            released.post(&path(&filed, "release"), &body).await
-        }
+/// A second person releases what the first one filed, once the processor asks for that.
+async fn release(app: &TestApp, world: &World) -> Answer {
+    let staff = world.processor();
+    let own = format!("/v1/organisations/{}", world.processor);
+    let mut asking = staff.get(&own).await.expect(200).json;
+    for member in ["id", "version", "created_at", "changed_at"] {
+        asking.as_object_mut().unwrap().remove(member);
     }
+    asking["release_policy"] = json!({"window_share_percent": 25, "on_timeout": "page"});
+    replace(&staff, &own, &asking).await.expect(200);
+    let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
+    let body = json!({"version": 1, "content_sha256": filed.json["release"]["content_sha256"]});
+    let second = app.as_person(&world.processor, PROCESSOR, "a-second-person");
+    second.post(&format!("/v1/incidents/{}/release", filed.id()), &body).await
 }
 
 /// Requests about a sub-processor whose notices are received.

@@ -22,6 +22,26 @@ pub(crate) async fn file_open(app: &TestApp, world: &World) -> Value {
     world.processor().post("/v1/incidents", &filing).await.expect(201).json
 }
 
+/// Files an incident and a supplement to it.
+pub(crate) async fn some_version(world: &World) -> Answer {
+    let filed = world.file().await;
+    amend(world, &filed, 1, &json!({"kind": "supplement", "changes": {"title": "Another title"}})).await
+}
+
+/// Files an incident and adds a controller that was found late.
+pub(crate) async fn some_late_controller(world: &World) -> Answer {
+    let staff = world.processor();
+    let late = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
+    let late = staff.post("/v1/organisations", &late).await.expect(201).id();
+    let mut agreement = crate::harness::world::agreement(&late, "AVV-late", "");
+    agreement["terms"].as_object_mut().unwrap().remove("addressees");
+    staff.post("/v1/agreements", &agreement).await.expect(201);
+    let filed = world.file().await;
+    let joiner = json!({"controller": late, "known_at": filed["filed_at"], "reason": "Found in an older log."});
+    let path = format!("/v1/incidents/{}/affected", text(&filed["id"]));
+    staff.request("POST", &path).header("if-match", "\"1\"").json(&json!({"affected": [joiner]})).send().await
+}
+
 /// The versions that somebody sees, as (number, phase).
 async fn versions(client: &crate::harness::client::Client, incident: &Value) -> Vec<(i64, String)> {
     let path = format!("/v1/incidents/{}/versions", text(&incident["id"]));

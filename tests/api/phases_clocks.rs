@@ -153,8 +153,8 @@ both! {
             ("/affected/1/controller", "already_affected"),
             ("/affected/1/known_at", "time_in_future"),
         ]);
-        let joined = join(&world, &filed, 1, &json!({"affected": [joiner]})).await.expect(201);
-        assert_eq!((&joined.json["phase"], &joined.json["told_count"], &joined.json["affected_count"]), (&json!("joined"), &json!(1), &json!(2)));
+        let answer = join(&world, &filed, 1, &json!({"affected": [joiner]})).await.expect(201);
+        assert_eq!((&answer.json["phase"], &answer.json["told_count"], &answer.json["affected_count"]), (&json!("joined"), &json!(1), &json!(2)));
         let late = world.duty(&filed, "contract_notice", 1).await;
         assert_eq!(instant(&late["start_at"]), known_at);
         assert_eq!(instant(&late["legal_due_at"]), known_at + Duration::DAY);
@@ -252,6 +252,10 @@ both! {
         assert_eq!(shown["items"][1]["content_sha256"], answer.json["release"]["content_sha256"]);
         let seen = world.controller_client(0).get(&versions).await.expect(200).json;
         assert_eq!(seen["items"].as_array().unwrap().len(), 1, "what waits was told to nobody");
+        assert_eq!(world.notice(0).await["sequence"], 1);
+        let incident = format!("/v1/incidents/{}", text(&filed["id"]));
+        let share = world.controller_client(0).get(&incident).await.expect(200).json;
+        assert_eq!(share["content"]["title"], world.filing()["title"]);
         app.advance(Duration::hours(13));
         app.step_workers().await;
         assert_eq!(world.receiver.taken_of("notice.supplement").await.len(), 1);

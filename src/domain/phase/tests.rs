@@ -207,20 +207,20 @@ fn those_found_late_stand_behind_the_others() {
                                  "records": {"count": {"exact": 9}}})
     };
     let second = joining(&json!({"affected": [joiner(2)]}));
-    let (joined, faults) = second.merge(&standing(&alone), LATER);
+    let (both, faults) = second.merge(&standing(&alone), LATER);
     assert!(faults.is_empty(), "{faults:?}");
-    let joined = joined.unwrap();
-    let concerns = concern(&filing(&alone), &joined.filing, &told(1)).unwrap();
+    let both = both.unwrap();
+    let concerns = concern(&filing(&alone), &both.filing, &told(1)).unwrap();
     assert_eq!(concerns[0].changes, [], "who was alone keeps its numbers");
-    let share = Shares::of(&joined.filing, 2).share(&controller(2)).0;
+    let share = Shares::of(&both.filing, 2).share(&controller(2)).0;
     assert_eq!(serde_json::to_value(share.figures.records.count).unwrap(), json!({"exact": 9}));
 
-    let (_, faults) = second.merge(&joined, LATER);
+    let (_, faults) = second.merge(&both, LATER);
     assert_eq!(places(&faults), found(&[("/affected/0/controller", "already_affected")]));
     let mut early = joiner(3);
     early["known_at"] = json!("2026-11-22T00:09:00Z");
     early["records"] = json!({"count": {"exact": 90_000}, "colour": 1});
-    let (_, faults) = joining(&json!({"affected": [early]})).merge(&joined, LATER);
+    let (_, faults) = joining(&json!({"affected": [early]})).merge(&both, LATER);
     assert_eq!(
         places(&faults),
         found(&[
@@ -321,7 +321,9 @@ proptest! {
         body["affected"] = affected;
         let told = told(body["affected"].as_array().map_or(3, |list| u8::try_from(list.len()).unwrap()));
         let mut changes = json!({});
-        common.iter().for_each(|patch| merge_patch(&mut changes, patch));
+        for patch in &common {
+            merge_patch(&mut changes, patch);
+        }
         let mut entry = own;
         entry["controller"] = json!(controller(number.min(u8::try_from(told.len()).unwrap())));
         let kind = if completes { "completion" } else { "supplement" };
@@ -355,7 +357,9 @@ proptest! {
     ) {
         let document = |patches: &[Value]| {
             let mut document = json!({});
-            patches.iter().for_each(|patch| merge_patch(&mut document, patch));
+            for patch in patches {
+                merge_patch(&mut document, patch);
+            }
             document
         };
         let (before, after) = (document(&one), document(&other));
