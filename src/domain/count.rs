@@ -24,7 +24,7 @@ pub enum Count {
         /// The greatest possible number.
         max: u64,
     },
-    /// `{"unknown": "reason", "expected_by"?: "…"}`.
+    /// `{"unknown": "reason", "expected_by"?: "…", "owner"?: "…"}`.
     #[serde(untagged)]
     Unknown(Unknown),
 }

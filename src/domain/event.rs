@@ -12,6 +12,14 @@ use super::parse::Place;
 pub enum EventType {
     /// The first notice of an incident.
     NoticeInitial,
+    /// A later notice that adds to the one before.
+    NoticeSupplement,
+    /// A later notice that corrects the one before.
+    NoticeCorrection,
+    /// A later notice after which nothing is open.
+    NoticeCompletion,
+    /// A later notice that there was no breach after all.
+    NoticeWithdrawal,
     /// A part of a duty's window has passed.
     DutyDueSoon,
     /// A duty's alarm time has passed.
@@ -26,16 +34,33 @@ impl EventType {
     /// Every type with its code.
     pub const CODES: &'static [(&'static str, Self)] = &[
         ("notice.initial", Self::NoticeInitial),
+        ("notice.supplement", Self::NoticeSupplement),
+        ("notice.correction", Self::NoticeCorrection),
+        ("notice.completion", Self::NoticeCompletion),
+        ("notice.withdrawal", Self::NoticeWithdrawal),
         ("duty.due_soon", Self::DutyDueSoon),
         ("duty.overdue", Self::DutyOverdue),
         ("duty.met", Self::DutyMet),
         ("endpoint.test", Self::EndpointTest),
     ];
 
+    /// The types that tell a controller of a version of an incident.
+    pub const NOTICES: &'static [Self] = &[
+        Self::NoticeInitial,
+        Self::NoticeSupplement,
+        Self::NoticeCorrection,
+        Self::NoticeCompletion,
+        Self::NoticeWithdrawal,
+    ];
+
     /// The stable code.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoticeInitial => "notice.initial",
+            Self::NoticeSupplement => "notice.supplement",
+            Self::NoticeCorrection => "notice.correction",
+            Self::NoticeCompletion => "notice.completion",
+            Self::NoticeWithdrawal => "notice.withdrawal",
             Self::DutyDueSoon => "duty.due_soon",
             Self::DutyOverdue => "duty.overdue",
             Self::DutyMet => "duty.met",
@@ -54,11 +79,10 @@ impl EventType {
 #[serde(transparent)]
 pub struct Patterns(Vec<String>);
 
-/// The families that a pattern may name, those of later phases of an incident included.
+/// The families that a pattern may name.
 const FAMILIES: &[&str] = &["notice", "duty", "endpoint"];
 /// Types of the contract that an endpoint may ask for by name although no event of the type is sent yet.
-const NAMED: &[&str] =
-    &["notice.supplement", "notice.correction", "notice.completion", "notice.withdrawal", "endpoint.verify"];
+const NAMED: &[&str] = &["endpoint.verify"];
 
 impl Patterns {
     /// Reads a list of patterns; at least one, none twice.
@@ -119,7 +143,9 @@ mod tests {
         let patterns = Patterns(vec!["notice.*".into(), "duty.met".into()]);
         let wanted: Vec<_> =
             EventType::CODES.iter().filter(|(_, event)| patterns.want(*event)).map(|(code, _)| *code).collect();
-        assert_eq!(wanted, ["notice.initial", "duty.met"]);
+        let notices =
+            ["initial", "supplement", "correction", "completion", "withdrawal"].map(|kind| format!("notice.{kind}"));
+        assert_eq!(wanted, [notices.each_ref().map(String::as_str).as_slice(), &["duty.met"]].concat());
         assert!(EventType::CODES.iter().all(|(_, event)| Patterns(vec!["*".into()]).want(*event)));
     }
 

@@ -76,6 +76,11 @@ impl Faults {
         self.0.is_empty()
     }
 
+    /// The faults one by one, in the order found.
+    pub(crate) fn into_faults(self) -> impl Iterator<Item = Fault> {
+        self.0.into_iter()
+    }
+
     /// The faults in the order found.
     pub fn as_slice(&self) -> &[Fault] {
         &self.0

@@ -13,11 +13,14 @@ mod import;
 mod incidents;
 mod instructions;
 mod notices;
+mod obligations;
 mod organisations;
 mod pages;
+mod phases;
 mod problem;
 mod request_id;
 mod routes;
+mod sources;
 mod system;
 mod webhooks;
 

@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use super::problem::Problem;
 use super::{
     agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
-    organisations, system, webhooks,
+    obligations, organisations, phases, sources, system, webhooks,
 };
 
 /// One operation of the interface.
@@ -35,6 +35,9 @@ routes! {
     POST "/v1/incidents/preview" => incidents::preview;
     GET "/v1/incidents" => incidents::list;
     GET "/v1/incidents/{id}" => incidents::show;
+    POST "/v1/incidents/{id}/versions" => phases::amend;
+    GET "/v1/incidents/{id}/versions" => phases::list;
+    POST "/v1/incidents/{id}/affected" => phases::join;
     POST "/v1/incidents/{id}/release" => incidents::release;
     GET "/v1/incidents/{id}/report" => incidents::report;
     POST "/v1/incidents/{id}/decisions" => decisions::decide;
@@ -63,6 +66,7 @@ routes! {
     GET "/v1/duties/{id}" => decisions::duty;
     POST "/v1/duties/{id}/waiver" => decisions::waive;
     GET "/v1/deadline" => deadline::show;
+    GET "/v1/obligations" => obligations::list;
     GET "/v1/audit" => duties::audit;
     POST "/v1/organisations" => organisations::create;
     GET "/v1/organisations" => organisations::list;
@@ -80,6 +84,11 @@ routes! {
     PUT "/v1/webhooks/{id}" => webhooks::change;
     POST "/v1/webhooks/{id}/rotate" => webhooks::rotate;
     POST "/v1/webhooks/{id}/test" => webhooks::test;
+    POST "/v1/sources" => sources::create;
+    GET "/v1/sources" => sources::list;
+    GET "/v1/sources/{id}" => sources::show;
+    PUT "/v1/sources/{id}" => sources::change;
+    POST "/v1/inbound/{id}" => sources::receive;
     GET "/healthz" => system::healthz;
     GET "/readyz" => system::readyz;
     GET "/metrics" => system::metrics;

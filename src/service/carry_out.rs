@@ -7,12 +7,13 @@ use time::{Duration, OffsetDateTime};
 use super::derive::Birth;
 use super::file_incident::{Plan, Told};
 use super::release_incident::Hold;
+use super::tell_notices::Message;
 use super::{Answer, Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
-use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
+use crate::domain::id::{IncidentId, NoticeId};
 use crate::domain::incident::IncidentState;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::organisation::OnTimeout;
@@ -20,8 +21,7 @@ use crate::domain::owed::is_telling;
 use crate::domain::page::{Page, PageRequest};
 use crate::store::incidents::{self, NewIncidentRow, NewVersionRow};
 use crate::store::notices::{self, NewNoticeRow};
-use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
+use crate::store::{AnyConnection, duties, ledger, micros};
 use crate::telemetry;
 
 /// How many duties the answer to a filing shows.
@@ -85,56 +85,27 @@ impl Service {
         store_incident(connection, actor, plan, hold, &incident, now)?;
         store_notices(connection, actor, plan, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
-        let sends = !plan.filing.drill;
-        let has_deliveries = sends && self.enqueue(connection, &actor.organisation, &prepared, hold.is_some(), now)?;
+        let messages: Vec<_> = prepared.iter().map(Prepared::message).collect();
+        let (event, waits) = (EventType::NoticeInitial, hold.is_some());
+        let has_deliveries = !plan.filing.drill
+            && self.enqueue_notices(connection, &actor.organisation, event, &messages, waits, now)?;
         ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
         Ok(Answer { has_deliveries, ..answer(plan, hold, &incident, all_duties, now)? })
     }
+}
 
-    /// Puts each notice into the outbox of every endpoint that its controller wants it at; answers whether any is due now.
-    fn enqueue(
-        &self,
-        connection: &mut AnyConnection,
-        processor: &OrganisationId,
-        prepared: &[Prepared<'_>],
-        held: bool,
-        now: OffsetDateTime,
-    ) -> Result<bool, ServiceError> {
-        let controllers: Vec<String> = prepared.iter().map(|one| one.told.agreement.controller.to_string()).collect();
-        let endpoints = webhooks::of_organisations(connection, &controllers)?;
-        let mut by_owner: std::collections::HashMap<&str, Vec<&webhooks::Endpoint>> = std::collections::HashMap::new();
-        for endpoint in endpoints.iter().filter(|endpoint| endpoint.events.want(EventType::NoticeInitial)) {
-            by_owner.entry(endpoint.organisation.as_str()).or_default().push(endpoint);
-        }
-        let mut rows = Vec::with_capacity(prepared.len());
-        for one in prepared {
-            let owned = by_owner.get(one.told.agreement.controller.as_str());
-            for endpoint in owned.into_iter().flatten().filter(|endpoint| one.told.goes_to(endpoint, processor)) {
-                let notice = Some(one.notice.clone());
-                let message = self.message_to(endpoint, EventType::NoticeInitial, notice, one.deadline, now);
-                rows.push(NewDelivery { held, ..message });
-            }
-        }
-        outbox::enqueue(connection, &rows, now)?;
-        Ok(!held && !rows.is_empty())
+impl Prepared<'_> {
+    fn message(&self) -> Message<'_> {
+        Message { notice: &self.notice, agreement: &self.told.agreement, deadline: self.deadline }
     }
 }
 
 /// Until when a notice is tried densely. Where the limit has passed already, haste is greatest: for a day at least.
-fn deadline(owed: &[Duty], now: OffsetDateTime) -> OffsetDateTime {
+pub(super) fn deadline(owed: &[Duty], now: OffsetDateTime) -> OffsetDateTime {
     let telling = owed.iter().filter(|duty| is_telling(&duty.obligation));
     let alarm = telling.filter_map(|duty| duty.state.due()).map(|due| due.alarm_at).min();
     alarm.into_iter().chain([now + Duration::DAY]).max().unwrap_or(now)
-}
-
-impl Told {
-    /// Whether the agreement with `processor` sends notices to this endpoint: to those it names, or to all where it names none.
-    pub(super) fn goes_to(&self, endpoint: &webhooks::Endpoint, processor: &OrganisationId) -> bool {
-        let mut named =
-            self.agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
-        endpoint.hears(processor) && (named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id))
-    }
 }
 
 fn store_incident(
@@ -202,6 +173,7 @@ fn store_notices(
             agreement_version: one.told.agreement.version,
             sequence: 1,
             r#type: EventType::NoticeInitial.as_str(),
+            supersedes: None,
             content: &one.told.content,
             content_sha256: &one.told.content_sha256,
             created_at: micros(now),

@@ -121,7 +121,11 @@ impl Service {
         let event = deliveries::event_type(&claimed)?;
         let target = facts.targets.get(&claimed.webhook_id).cloned().ok_or_else(|| corrupt("webhook_id"))?;
         let data = match event {
-            EventType::NoticeInitial => {
+            EventType::NoticeInitial
+            | EventType::NoticeSupplement
+            | EventType::NoticeCorrection
+            | EventType::NoticeCompletion
+            | EventType::NoticeWithdrawal => {
                 let id = claimed.notice_id.as_deref().unwrap_or_default();
                 let notice = facts.notices.get(id).ok_or_else(|| corrupt("notice_id"))?;
                 self.notice_data(notice, &target, facts, now)

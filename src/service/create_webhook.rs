@@ -75,7 +75,8 @@ impl Service {
         owner: &OrganisationId,
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
-        let Some(endpoint) = webhooks::endpoint(connection, owner, webhook)? else { return Ok(0) };
+        let hears = |endpoint: &Endpoint| EventType::NOTICES.iter().any(|event| endpoint.events.want(*event));
+        let Some(endpoint) = webhooks::endpoint(connection, owner, webhook)?.filter(hears) else { return Ok(0) };
         // A filing that is being written either sees this endpoint or is seen here: both take the processor's edition.
         for processor in agreements::processors_of(connection, owner)? {
             if endpoint.hears(&processor) {

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::derive::Birth;
 use super::file_incident::{Plan, filing_processor, planned};
 use super::release_incident::Hold;
+use super::tell_notices::goes_to;
 use super::telling::{Concerned, Spared, concerned, legal_day, not_triggered, wanted};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
@@ -149,7 +150,7 @@ fn would_tell(
     let parts = told.iter().zip(owed).zip(missing);
     let listed = parts.map(|((told, owed), missing)| {
         let heard_by = by_owner.get(told.agreement.controller.as_str()).into_iter().flatten();
-        let heard = heard_by.filter(|endpoint| told.goes_to(endpoint, &actor.organisation));
+        let heard = heard_by.filter(|endpoint| goes_to(&told.agreement, endpoint, &actor.organisation));
         Ok(WouldTell {
             controller: link(&told.agreement.controller, names),
             agreement: agreement(&told.agreement),

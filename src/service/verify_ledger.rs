@@ -8,7 +8,10 @@ use super::{Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::ledger::GENESIS;
 use crate::store::ledger::{self, EntryRow};
-use crate::store::{AnyConnection, Store, incidents, notices};
+use crate::store::{AnyConnection, Store, incident_versions, incidents, notices};
+
+/// The entries that vouch for a version of an incident and for its notices.
+const VERSIONS: &[&str] = &["incident.filed", "incident.amended"];
 
 /// How many entries are read at a time.
 const BATCH: i64 = 1000;
@@ -72,7 +75,7 @@ fn verify(connection: &mut AnyConnection) -> Result<Verification, ServiceError> 
                 return Ok(walk.fail(misfit));
             }
         }
-        let filings = batch.iter().filter(|entry| entry.kind == "incident.filed");
+        let filings = batch.iter().filter(|entry| VERSIONS.contains(&entry.kind.as_str()));
         for entry in filings {
             if let Some(reason) = content_misfit(connection, entry)? {
                 return Ok(walk.fail(Misfit { stream: entry.stream.clone(), sequence: entry.sequence, reason }));
@@ -158,8 +161,7 @@ fn recorded_ends(connection: &mut AnyConnection) -> Result<HashMap<String, (i64,
 /// Whether what was filed, and the notices made of it, still hold the bytes that were hashed then.
 fn content_misfit(connection: &mut AnyConnection, entry: &EntryRow) -> Result<Option<&'static str>, ServiceError> {
     let facts: serde_json::Value = serde_json::from_str(&entry.facts)?;
-    let filed = incidents::content(connection, &entry.object)?.map(|content| sha256_hex(content.as_bytes()));
-    if filed.as_deref() != facts["content_sha256"].as_str() {
+    if !incident_fits(connection, &entry.object, &facts)? {
         return Ok(Some("the incident that it vouches for was changed"));
     }
     let listed: Vec<(String, String, String)> =
@@ -178,4 +180,20 @@ fn content_misfit(connection: &mut AnyConnection, entry: &EntryRow) -> Result<Op
         }
     }
     Ok(None)
+}
+
+/// Whether an incident, and the body that the version was filed with, still hold the bytes that were hashed then.
+///
+/// The row of the incident holds the content of the newest version only; for the earlier ones their bodies are kept.
+fn incident_fits(connection: &mut AnyConnection, id: &str, facts: &serde_json::Value) -> Result<bool, ServiceError> {
+    let Some((newest, content)) = incidents::content(connection, id)? else { return Ok(false) };
+    let version = facts["version"].as_i64().and_then(|version| i32::try_from(version).ok()).unwrap_or(1);
+    let filed = incident_versions::filed(connection, id, version)?;
+    let is_newest = version == newest;
+    let content_fits = !is_newest || facts["content_sha256"].as_str() == Some(sha256_hex(content.as_bytes()).as_str());
+    // Incidents that were filed before versions were kept have no body.
+    let body_fits = filed.as_ref().is_none_or(|(digest, body)| sha256_hex(body.as_bytes()) == *digest);
+    let vouched = facts["filing_sha256"].as_str();
+    let is_vouched = vouched.is_none_or(|vouched| filed.as_ref().is_some_and(|(digest, _)| digest == vouched));
+    Ok(content_fits && body_fits && is_vouched && (is_newest || filed.is_some()))
 }

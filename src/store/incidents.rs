@@ -274,9 +274,9 @@ fn own_share(
         .optional()?)
 }
 
-/// What was filed as `id`, for checking it against the ledger. Operators only.
-pub fn content(connection: &mut AnyConnection, id: &str) -> Result<Option<String>, StoreError> {
-    Ok(incident::table.find(id).select(incident::content).first(connection).optional()?)
+/// The newest version of `id` and its content, for checking it against the ledger. Operators only.
+pub fn content(connection: &mut AnyConnection, id: &str) -> Result<Option<(i32, String)>, StoreError> {
+    Ok(incident::table.find(id).select((incident::version, incident::content)).first(connection).optional()?)
 }
 
 /// Up to two controllers affected by the incident: enough to know whether there is just one.

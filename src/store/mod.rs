@@ -16,6 +16,7 @@ mod error;
 pub(crate) mod few;
 mod group;
 pub mod idempotency;
+pub mod incident_versions;
 pub mod incidents;
 pub mod instructions;
 pub mod ledger;
@@ -29,6 +30,7 @@ pub mod releases;
 pub(crate) mod row;
 pub(crate) mod schema;
 mod server_time;
+pub mod sources;
 pub mod standing;
 pub mod webhooks;
 

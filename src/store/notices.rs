@@ -25,6 +25,7 @@ batch::row! {
         agreement_version: i32,
         sequence: i32,
         r#type: &'a str,
+        supersedes: Option<&'a str>,
         content: &'a str,
         content_sha256: &'a str,
         created_at: i64,

@@ -11,9 +11,9 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::organisations::SeatRow;
 use super::row::Door;
-use super::schema::{agreement, agreement_product, organisation};
+use super::schema::{agreement, agreement_product, agreement_version, notice, organisation};
 use crate::domain::fault::Faults;
-use crate::domain::id::{AgreementId, OrganisationId};
+use crate::domain::id::{AgreementId, IncidentId, NoticeId, OrganisationId};
 use crate::domain::organisation::Seat;
 use crate::domain::parse::Place;
 use crate::domain::terms::Terms;
@@ -87,6 +87,52 @@ pub fn edition(connection: &mut AnyConnection, tenant: &OrganisationId) -> Resul
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => row.for_share().first(inner)?,
     })
+}
+
+/// A controller that was told of an incident, with the newest notice to it.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// That notice.
+    pub notice: NoticeId,
+    /// Its number within the incident and the controller.
+    pub sequence: i32,
+    /// The agreement under which it was told, in the version of that time.
+    pub agreement: InForce,
+}
+
+/// Everybody who was told of the incident `id`, by controller, for its processor's next version.
+pub fn told(connection: &mut AnyConnection, id: &IncidentId) -> Result<Vec<Told>, StoreError> {
+    type Row = (String, i32, String, String, i32, String, String, SeatRow);
+    let under = agreement_version::agreement_id
+        .eq(notice::agreement_id)
+        .and(agreement_version::version.eq(notice::agreement_version));
+    let newest = diesel::dsl::sql::<diesel::sql_types::Bool>(
+        "NOT EXISTS (SELECT 1 FROM notice AS newer WHERE newer.incident_id = notice.incident_id \
+         AND newer.controller_id = notice.controller_id AND newer.sequence > notice.sequence)",
+    );
+    let rows: Vec<Row> = notice::table
+        .inner_join(agreement_version::table.on(under))
+        .inner_join(organisation::table.on(organisation::id.eq(notice::controller_id)))
+        .filter(notice::incident_id.eq(id.as_str()))
+        .filter(newest)
+        .order(notice::controller_id)
+        .select((
+            notice::id,
+            notice::sequence,
+            notice::controller_id,
+            notice::agreement_id,
+            notice::agreement_version,
+            agreement_version::reference,
+            agreement_version::terms,
+            SeatRow::as_select(),
+        ))
+        .load(connection)?;
+    let mut known = HashMap::new();
+    let told = rows.into_iter().map(|(notice, sequence, controller_id, id, version, reference, terms, seat)| {
+        let agreement = read((AgreementRow { id, version, controller_id, reference, terms }, seat), &mut known)?;
+        Ok(Told { notice: Door { table: "notice", id: &notice }.parse("id", &notice)?, sequence, agreement })
+    });
+    told.collect()
 }
 
 /// The agreements of `tenant` that are in force on `day` (ISO 8601) and wanted, by controller and id.

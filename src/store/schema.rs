@@ -396,9 +396,10 @@ diesel::table! {
     received_notice (source_id, message_id) {
         source_id -> Text,
         message_id -> Text,
+        remote_incident -> Text,
         received_at -> BigInt,
         body -> Text,
-        incident_id -> Nullable<Text>,
+        incident_id -> Text,
     }
 }
 

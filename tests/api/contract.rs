@@ -43,7 +43,9 @@ fn unknown_id(operation: &Operation) -> String {
 /// Sends the body that the file gives as an example, if the operation takes one.
 async fn send(client: &Client, operation: &'static Operation, path: &str) -> Answer {
     let request = client.request(&operation.method, path);
-    let request = if operation.method == "PUT" { request.header("if-match", "\"1\"") } else { request };
+    let parameters = operation.value["parameters"].as_array().unwrap();
+    let goes_by_version = parameters.iter().any(|parameter| SPEC.resolve(parameter)["name"] == "If-Match");
+    let request = if goes_by_version { request.header("if-match", "\"1\"") } else { request };
     let content = operation.value["requestBody"]["content"].as_object();
     let Some((media_type, media)) = content.and_then(|content| content.iter().next()) else {
         return request.send().await;
@@ -183,6 +185,25 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "testWebhook" => post(&staff, &(at("webhooks", &controller.webhook) + "/test")).await,
         "fileIncident" => staff.post("/v1/incidents", &world.filing()).await,
         "acknowledgeNotice" => acknowledge(world).await,
+        "fileIncidentVersion" => {
+            let body = json!({"kind": "supplement", "changes": {"title": "Another title"}});
+            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
+            let path = at("incidents", &filed.id()) + "/versions";
+            staff.request("POST", &path).header("if-match", filed.header("etag")).json(&body).send().await
+        }
+        "addAffectedControllers" => {
+            let late = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
+            let late = staff.post("/v1/organisations", &late).await.expect(201).id();
+            let mut agreement = crate::harness::world::agreement(&late, "AVV-late", &controller.webhook);
+            agreement["terms"]["addressees"] = json!([]);
+            staff.post("/v1/agreements", &agreement).await.expect(201);
+            let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
+            let path = at("incidents", &filed.id()) + "/affected";
+            let joiner =
+                json!({"controller": late, "known_at": "2026-11-22T00:40:00Z", "reason": "Found in an older log."});
+            let body = json!({"affected": [joiner]});
+            staff.request("POST", &path).header("if-match", filed.header("etag")).json(&body).send().await
+        }
         "redeliverNotice" => {
             let notice = first_notice(world).await;
             post(&staff, &(at("notices", notice["id"].as_str().unwrap()) + "/redeliver")).await

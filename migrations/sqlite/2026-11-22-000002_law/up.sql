@@ -223,8 +223,10 @@ CREATE INDEX source_processor ON source (processor_id, id);
 CREATE TABLE received_notice (
     source_id TEXT NOT NULL REFERENCES source (id),
     message_id TEXT NOT NULL,
+    remote_incident TEXT NOT NULL,
     received_at BIGINT NOT NULL,
     body TEXT NOT NULL,
-    incident_id TEXT,
+    incident_id TEXT NOT NULL,
     PRIMARY KEY (source_id, message_id)
 );
+CREATE INDEX received_notice_incident ON received_notice (source_id, remote_incident);

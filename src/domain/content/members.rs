@@ -64,6 +64,11 @@ impl Figures {
         }
     }
 
+    /// Whether a number says how far it reaches.
+    fn says_extent(&self) -> bool {
+        [&self.subjects.count, &self.records.count].into_iter().flatten().any(|count| count.unknown().is_none())
+    }
+
     /// What was declared unknown among the figures.
     pub fn open_items(&self) -> Vec<OpenItem> {
         open_items(|member| self.unknown(member))
@@ -82,6 +87,13 @@ impl ShareContent {
     pub fn missing(&self, demanded: &BTreeSet<ContentMember>) -> Vec<ContentMember> {
         let gives = |member| self.common.gives(member).unwrap_or_else(|| self.figures.gives(member));
         demanded.iter().copied().filter(|member| !gives(*member) && self.unknown(*member).is_none()).collect()
+    }
+
+    /// Whether every demanded member is given, and none is still open.
+    pub fn is_complete(&self, demanded: &BTreeSet<ContentMember>) -> bool {
+        let open =
+            |member| self.unknown(member).is_some() || (member == ContentMember::Extent && !self.figures.says_extent());
+        self.missing(demanded).is_empty() && !demanded.iter().copied().any(open)
     }
 
     fn unknown(&self, member: ContentMember) -> Option<&Unknown> {

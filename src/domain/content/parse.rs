@@ -22,12 +22,14 @@ use crate::domain::{
 const LONG_TEXT: usize = 10_000;
 /// The longest reason, in characters.
 const REASON: usize = 1_000;
+/// The longest name of whoever sees to an open item, in characters.
+const OWNER: usize = 200;
 
 impl Unknown {
-    /// Reads `{"unknown": "reason", "expected_by"?: "…"}`.
+    /// Reads `{"unknown": "reason", "expected_by"?: "…", "owner"?: "…"}`.
     pub(in crate::domain) fn members(mut object: Object<'_>, faults: &mut Faults) -> Option<Self> {
         let reason = object.required("unknown", faults, |place, faults| place.text(REASON, faults));
-        let owner = object.optional("owner", faults, |place, faults| place.text(200, faults));
+        let owner = object.optional("owner", faults, |place, faults| place.text(OWNER, faults));
         let expected_by = object.optional("expected_by", faults, Place::instant);
         object.close(faults);
         Some(Self { reason: reason?, owner: owner?, expected_by: expected_by? })
@@ -256,7 +258,7 @@ impl Measure {
 }
 
 impl ShareContent {
-    /// Reads what [`ShareContent::to_json`] wrote; faults mean that the stored text was altered.
+    /// Reads what [`ShareContent::to_json`] wrote, or the content of a later notice; faults mean that the stored text was altered.
     pub fn from_stored(json: &str) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let read = serde_json::from_str::<Value>(json)
@@ -271,6 +273,8 @@ impl ShareContent {
         let common = CommonContent::members(&mut object, None, faults);
         let stage = common.as_ref().map_or(Stage::Initial, |common| common.stage);
         let figures = Figures::with_note(&mut object, stage, faults);
+        // A later notice says first what is new.
+        object.ignore(crate::domain::phase::LEADING);
         object.close(faults);
         Some(Self { common: Arc::new(common?), figures })
     }
