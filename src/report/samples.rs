@@ -275,7 +275,6 @@ pub(super) fn open() -> Report {
         met_at: None,
         late: None,
         remark: Some("The mail relay was down.".into()),
-        about: Some("subject_count".into()),
         ..duty("contract_notice")
     };
     let waiting = Duty {
@@ -297,7 +296,8 @@ pub(super) fn open() -> Report {
     report.consequences = None;
     report.contact = None;
     report.subjects.count = Some(Count::Unknown("logs are being analysed".into()));
-    report.duties = vec![late, waiting];
+    let item_duty = Duty { about: Some("subject_count".into()), counting_rule: None, ..late.clone() };
+    report.duties = vec![late, waiting, item_duty];
     report.notices = vec![unsent];
     report.supervision = Some(Supervision {
         competent: None,
