@@ -4,13 +4,17 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::derive::Ground;
+use super::telling::legal_day;
 use super::{Idempotency, Service, ServiceError};
 use crate::crypto::{SenderKey, SignedHeaders, WebhookSecret, is_genuine, sha256_hex};
 use crate::domain::actor::Actor;
-use crate::domain::id::{IncidentId, SourceId};
+use crate::domain::content::{OpenItem, Unknown};
+use crate::domain::id::{IncidentId, OrganisationId, SourceId};
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::vocabulary::ContentMember;
 use crate::store::sources::{self, KeyedSource, Message, secret_context};
-use crate::store::{AnyConnection, ledger};
+use crate::store::{AnyConnection, duties, ledger, parties};
 
 /// Within which time staff is to have read a sub-processor's notice; an alarm, never a legal limit.
 const READING: Duration = Duration::hours(4);
@@ -123,6 +127,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let (source, processor) = (keyed.source.id.clone(), keyed.processor.clone());
         let (event, remote) = (told.event.clone(), told.remote_incident.clone());
+        let service = self.clone();
         let work = move |connection: &mut AnyConnection| {
             let kept =
                 Message { source: &source, id: &message, remote_incident: &remote, body: &body, incident: &incident };
@@ -140,9 +145,31 @@ impl Service {
                 at: now,
             };
             ledger::append(connection, &[entry])?;
+            if event != "notice.initial" {
+                service.note_update(connection, &processor, &incident, now)?;
+            }
             Ok::<_, ServiceError>(())
         };
         self.store.write(work).await
+    }
+}
+
+impl Service {
+    /// A later message of the sub-processor leaves something to do: somebody has to read it and pass on what it says.
+    fn note_update(
+        &self,
+        connection: &mut AnyConnection,
+        processor: &OrganisationId,
+        incident: &IncidentId,
+        now: OffsetDateTime,
+    ) -> Result<(), ServiceError> {
+        let Some(known) = parties::processor(connection, processor)? else { return Ok(()) };
+        let ground = Ground { incident, processor, seat: &known.seat, drill: false, now };
+        let unknown = Unknown { reason: UNREAD.to_owned(), owner: None, expected_by: Some(now + READING) };
+        let item = OpenItem { member: ContentMember::Nature, unknown };
+        let rows = self.rows_in_force(legal_day(now));
+        let owed = self.item_duties(ground, &rows, processor, &[item]);
+        Ok(duties::insert(connection, &owed)?)
     }
 }
 
