@@ -17,6 +17,7 @@ mod import;
 mod instructions;
 mod ledger;
 mod lint;
+mod obligations;
 mod organisations;
 mod reports;
 mod sending;
