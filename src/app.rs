@@ -26,7 +26,7 @@ use crate::service::{Service, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::{Metrics, MetricsError};
 
-pub(crate) use parts::{issuer, law, open, signing_key};
+pub(crate) use parts::{issuer, law, law_file, open, signing_key};
 
 /// The whole service, built and bound but not yet serving.
 pub struct App {

@@ -8,6 +8,7 @@ mod deadline;
 mod demo;
 mod grant;
 mod import;
+mod obligations;
 mod serve;
 mod upkeep;
 mod verify;
@@ -71,6 +72,8 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Show who owes what after an incident: the catalogue of obligations.
+    Obligations(obligations::ObligationsArguments),
     /// Print the description of the HTTP interface, as it is served at /openapi.yaml.
     Openapi,
     /// Ask a running service whether it is ready; for health checks of containers.
@@ -139,6 +142,7 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Verify { json, file: Some(file) } => verify::run(&format!("sqlite://{}", file.display()), json),
         Command::Verify { json, file: None } => verify::run(configuration()?.database.url.expose(), json),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),
+        Command::Obligations(wanted) => obligations::run(&configuration()?, wanted),
         Command::Bench(wanted) => bench::measure(wanted),
         Command::Health { url } => client::health(&configuration()?, url),
     }

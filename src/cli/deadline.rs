@@ -112,7 +112,8 @@ fn wrapped(lead: &str, text: &str) -> String {
     for (index, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
         if index > 0 && width + 1 + length > WIDTH {
-            lines += &format!("\n{indent}");
+            lines.push('\n');
+            lines += &indent;
             width = indent.len();
         } else if index > 0 {
             lines.push(' ');

@@ -5,6 +5,7 @@
 mod jws;
 mod key_file;
 mod master_key;
+mod received;
 mod signing_key;
 mod webhook;
 
@@ -14,6 +15,7 @@ use thiserror::Error;
 pub use self::jws::verify_jws;
 pub use self::key_file::KeyFileError;
 pub use self::master_key::MasterKey;
+pub use self::received::{SenderKey, SignedHeaders, is_genuine};
 pub use self::signing_key::SigningKey;
 pub use self::webhook::{WebhookSecret, webhook_signature, webhook_signatures};
 

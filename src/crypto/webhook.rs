@@ -25,7 +25,11 @@ impl WebhookSecret {
     /// A secret from its written form, `whsec_` and 24 to 64 bytes in base64.
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
         let encoded = text.strip_prefix("whsec_").ok_or(CryptoError::Malformed)?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| CryptoError::Malformed)?;
+        Self::from_bytes(STANDARD.decode(encoded).map_err(|_| CryptoError::Malformed)?)
+    }
+
+    /// A secret from the bytes that [`as_bytes`](Self::as_bytes) gave.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, CryptoError> {
         if (24..=64).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(CryptoError::Malformed) }
     }
 

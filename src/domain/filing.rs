@@ -85,10 +85,18 @@ impl Filing {
         let common = CommonContent::members(&mut object, Some(now), faults);
         let stage = common.as_ref().map_or(Stage::Initial, |common| common.stage);
         let total = Figures::members(&mut object, stage, faults);
-        let affected =
-            object.required("affected", faults, |place, faults| Affected::parse(place, stage, &total, faults));
         let drill = object.optional("drill", faults, Place::boolean);
         let no_duty_reason = object.optional("no_duty_reason", faults, |place, faults| place.text(2000, faults));
+        let may_be_nobody = matches!(no_duty_reason, Some(Some(_)));
+        let affected = object.required("affected", faults, |place, faults| {
+            let affected = Affected::parse(place, stage, &total, faults)?;
+            if affected == Affected::Listed(Vec::new()) && !may_be_nobody {
+                let detail = "At least one controller must be affected, or `no_duty_reason` say why none is.";
+                faults.add(&place.pointer, "empty", detail);
+                return None;
+            }
+            Some(affected)
+        });
         let origin = object.optional("origin", faults, |place, faults| Origin::parse(place, now, faults));
         object.close(faults);
         let filing = Self {
@@ -167,11 +175,9 @@ impl Affected {
             check::part_of(&share.figures, total, &item.pointer, faults);
             Some(share)
         })?;
-        if shares.is_empty() {
-            faults.add(&place.pointer, "empty", "At least one controller must be affected.");
-            return None;
+        if !shares.is_empty() {
+            check::records_add_up(&shares, total, faults);
         }
-        check::records_add_up(&shares, total, faults);
         Some(shares)
     }
 }

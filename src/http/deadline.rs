@@ -15,7 +15,10 @@ use crate::report::deadline::explain;
 pub(super) async fn show(api: Shared, caller: Caller, mut query: Query) -> Result<HttpResponse, Problem> {
     caller.with(&[Scope::IncidentsRead, Scope::AgreementsRead])?;
     let mut text = |name| query.take(name, "a text", |text| Some(text.to_owned()));
-    let asked = Asked { rule: text("rule"), span: text("span"), from: text("from"), region: text("region") };
+    let (rule, span, region) = (text("rule"), text("span"), text("region"));
+    // A plus sign that nobody encoded arrives as a space, and no time has a space where its offset begins.
+    let from = text("from").map(|text| text.replace(' ', "+"));
+    let asked = Asked { rule, span, from, region };
     let language = query.take("lang", "de or en", |text| match text {
         "de" => Some(Language::German),
         "en" => Some(Language::English),

@@ -57,6 +57,12 @@ impl Problem {
         .header(header::WWW_AUTHENTICATE, format!("Bearer error=\"insufficient_scope\", scope=\"{wanted}\""))
     }
 
+    /// 401: a message that came in is not signed as it must be.
+    pub(crate) fn not_genuine() -> Self {
+        let detail = "The signature is missing, wrong, or older than five minutes.";
+        Self::new(StatusCode::UNAUTHORIZED, "not-genuine", "The message is not genuine", detail)
+    }
+
     pub(crate) fn not_found() -> Self {
         let detail = "There is no such thing, or not for your organisation.";
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)

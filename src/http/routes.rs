@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, deadline, duties, import, incidents, instructions, notices, organisations, phases, system,
-    webhooks,
+    agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
+    obligations, organisations, phases, sources, system, webhooks,
 };
 
 /// One operation of the interface.
@@ -40,6 +40,14 @@ routes! {
     POST "/v1/incidents/{id}/affected" => phases::join;
     POST "/v1/incidents/{id}/release" => incidents::release;
     GET "/v1/incidents/{id}/report" => incidents::report;
+    POST "/v1/incidents/{id}/decisions" => decisions::decide;
+    GET "/v1/incidents/{id}/decisions" => decisions::list;
+    POST "/v1/incidents/{id}/filings" => filings::record;
+    GET "/v1/incidents/{id}/filings" => filings::list;
+    POST "/v1/incidents/{id}/milestones" => decisions::report;
+    GET "/v1/incidents/{id}/milestones" => decisions::milestones;
+    GET "/v1/filings/{id}" => filings::show;
+    POST "/v1/filings/{id}/answer" => filings::answer;
     GET "/v1/incidents/{id}/authority" => authorities::show;
     PUT "/v1/incidents/{id}/authority" => authorities::choose;
     POST "/v1/incidents/{id}/instructions" => instructions::give;
@@ -55,7 +63,10 @@ routes! {
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
     GET "/v1/duties" => duties::board;
+    GET "/v1/duties/{id}" => decisions::duty;
+    POST "/v1/duties/{id}/waiver" => decisions::waive;
     GET "/v1/deadline" => deadline::show;
+    GET "/v1/obligations" => obligations::list;
     GET "/v1/audit" => duties::audit;
     POST "/v1/organisations" => organisations::create;
     GET "/v1/organisations" => organisations::list;
@@ -73,6 +84,11 @@ routes! {
     PUT "/v1/webhooks/{id}" => webhooks::change;
     POST "/v1/webhooks/{id}/rotate" => webhooks::rotate;
     POST "/v1/webhooks/{id}/test" => webhooks::test;
+    POST "/v1/sources" => sources::create;
+    GET "/v1/sources" => sources::list;
+    GET "/v1/sources/{id}" => sources::show;
+    PUT "/v1/sources/{id}" => sources::change;
+    POST "/v1/inbound/{id}" => sources::receive;
     GET "/healthz" => system::healthz;
     GET "/readyz" => system::readyz;
     GET "/metrics" => system::metrics;

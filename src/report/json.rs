@@ -22,12 +22,17 @@ const CODED: &[(&[&str], &str)] = &[
     (&["records", "categories"], "record_category"),
     (&["contact", "role"], "contact_role"),
     (&["consequences", "types"], "consequence"),
-    (&["duties", "obligation"], "obligation"),
     (&["duties", "debtor"], "party"),
     (&["duties", "recipient"], "party"),
     (&["duties", "state"], "duty_state"),
     (&["duties", "counting_rule"], "counting_rule"),
     (&["duties", "legal_basis"], "legal_basis"),
+    (&["duties", "about"], "member"),
+    (&["instructions", "kind"], "instruction_kind"),
+    (&["instructions", "form"], "instruction_form"),
+    (&["instructions", "state"], "instruction_state"),
+    (&["decisions", "notify_persons"], "notify_persons"),
+    (&["filings", "stage"], "stage"),
     (&["notices", "kind"], "notice_kind"),
     (&["notices", "attempts", "channel"], "channel"),
     (&["notices", "attempts", "outcome"], "outcome"),
@@ -49,6 +54,12 @@ pub fn to_json(report: &Report, language: Language) -> Result<Value, ReportError
                 let label: Vec<_> = code.split("; ").map(|part| labels.get(group, part)).collect();
                 *value = json!({ "label": label.join("; "), "code": code });
             }
+        });
+    }
+    for list in ["duties", "filings"] {
+        // What is owed is said in the words of the catalogue, so that a new row needs no label here.
+        change_at(&mut document, &[list, "obligation"], &|value| {
+            *value = json!({ "label": value["title"][language.tag()], "code": value["code"] });
         });
     }
     for (member, count) in [("subjects", &report.subjects.count), ("records", &report.records.count)] {
@@ -97,6 +108,7 @@ mod tests {
     fn every_coded_path_leads_somewhere() {
         let mut sample = serde_json::to_value(samples::full()).unwrap();
         sample["open_items"] = serde_json::to_value(samples::open().open_items).unwrap();
+        sample["duties"][0]["about"] = "subject_count".into();
         for (path, _) in CODED {
             let found = Cell::new(0);
             change_at(&mut sample, path, &|value| found.set(found.get() + usize::from(value.is_string())));

@@ -7,6 +7,7 @@ mod json;
 mod labels;
 mod model;
 mod moment;
+mod outcomes;
 mod pdf;
 #[cfg(test)]
 mod pdf_tests;
@@ -18,10 +19,11 @@ mod world;
 pub use json::to_json;
 pub use labels::Language;
 pub use model::{
-    Acknowledgement, Affected, Agreement, Attempt, Consequences, Contact, Count, Duty, Incident, Measure, Measures,
-    Nature, Notice, Occurred, OpenItem, Party, Report,
+    Acknowledgement, Affected, Agreement, Attempt, Closing, Consequences, Contact, Count, Demand, Duty, Incident,
+    Measure, Measures, Nature, Notice, Occurred, OpenItem, Party, Report,
 };
 pub use moment::Display;
+pub use outcomes::{Answer, Authority, ChosenAuthority, Decision, Filing, Instruction, Supervision};
 pub use pdf::PdfRenderer;
 
 /// Why a report could not be written.

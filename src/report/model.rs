@@ -7,6 +7,9 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::serde::rfc3339;
 
+use super::outcomes::{Decision, Filing, Instruction, Supervision};
+use crate::domain::catalogue::Titles;
+
 /// The report on one incident for one controller, with the content of Art. 33(3) GDPR.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -54,6 +57,14 @@ pub struct Report {
     pub duties: Vec<Duty>,
     /// Every notice to this controller, oldest first; the last one is the one named in the footer.
     pub notices: Vec<Notice>,
+    /// Who supervises the controller in this matter; absent where the data do not tell.
+    pub supervision: Option<Supervision>,
+    /// What the controller instructed its processor to do, oldest first (Art. 28(3)(a) GDPR).
+    pub instructions: Vec<Instruction>,
+    /// What the controller decided, newest first; the first one counts (Art. 33(5) GDPR).
+    pub decisions: Vec<Decision>,
+    /// What was filed with authorities or told to the persons, oldest first.
+    pub filings: Vec<Filing>,
     /// Required members that were declared unknown (Art. 33(4) GDPR).
     pub open_items: Vec<OpenItem>,
 }
@@ -193,6 +204,15 @@ pub struct Measure {
     pub at: Option<OffsetDateTime>,
 }
 
+/// What a row of the catalogue demands: its code, and its title in every language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Demand {
+    /// Code of the row, such as `gdpr_33_1`.
+    pub code: String,
+    /// The row's own words.
+    pub title: Titles,
+}
+
 /// One duty with its clock.
 ///
 /// An `alarm_at` without a `legal_due_at` is an internal target and is shown as such: "without undue delay" has no
@@ -201,8 +221,10 @@ pub struct Measure {
 pub struct Duty {
     /// Id, `dut_…`.
     pub id: String,
-    /// Code of the obligation.
-    pub obligation: String,
+    /// What is owed.
+    pub obligation: Demand,
+    /// What exactly, where the incident has several of a kind: an open item.
+    pub about: Option<String>,
     /// Code of the party that owes, such as `processor`.
     pub debtor: String,
     /// Code of the party it is owed to, such as `supervisory_authority`.
@@ -229,8 +251,22 @@ pub struct Duty {
     pub met_at: Option<OffsetDateTime>,
     /// Whether it was met late; `None` while unmet or where no limit exists.
     pub late: Option<bool>,
-    /// Reason for lateness, for a corrected clock, or for not being required, with the person who decided.
+    /// Who found it not to be required or withdrew what it came from.
+    pub closing: Option<Closing>,
+    /// Anything else worth saying, such as the reason for a corrected clock.
     pub remark: Option<String>,
+}
+
+/// Why a duty fell away without being met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Closing {
+    /// When.
+    #[serde(with = "rfc3339")]
+    pub at: OffsetDateTime,
+    /// The person.
+    pub by: String,
+    /// Why, in that person's words.
+    pub reason: String,
 }
 
 /// One notice to the controller and what became of it.

@@ -122,10 +122,10 @@ fn the_provisional_report_marks_what_is_open() {
     assert_says(
         &text,
         &[
-            "Provisional report. Open items: 3, see section 9.",
-            "Likely consequences (Art. 33(3)(c) GDPR)Open see section 9",
-            "Contact point (Art. 33(3)(b) GDPR)Open see section 9",
-            "not yet known: logs are being analysedOpen see section 9",
+            "Provisional report. Open items: 3, see section 12.",
+            "Likely consequences (Art. 33(3)(c) GDPR)Open see section 12",
+            "Contact point (Art. 33(3)(b) GDPR)Open see section 12",
+            "not yet known: logs are being analysedOpen see section 12",
             "Depends on the analysis of the logs.24 November 2026, 12:00 CETArt. 33(3)(c) GDPR",
             "The desk is being set up.no date given",
             "exceeded and open",
@@ -136,7 +136,7 @@ fn the_provisional_report_marks_what_is_open() {
             "Breach endedongoing",
         ],
     );
-    assert_eq!(text.matches("Open see section 9").count(), 3);
+    assert_eq!(text.matches("Open see section 12").count(), 3);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
 use super::*;
+use crate::domain::catalogue::Titles;
 
 /// A moment after everything in the samples.
 pub(super) const NOW: OffsetDateTime = datetime!(2026-11-23 08:00 UTC);
@@ -25,10 +26,20 @@ fn party(id: &str, name: &str, seat: &str) -> Party {
     Party { id: id.into(), name: name.into(), seat: seat.into(), contacts: vec![contact()] }
 }
 
+fn demand(code: &str) -> Demand {
+    let (en, de) = match code {
+        "gdpr_33_1" => ("Notify the supervisory authority", "Meldung an die Aufsichtsbehörde"),
+        "gdpr_34" => ("Tell the persons concerned", "Benachrichtigung der betroffenen Personen"),
+        _ => ("Tell the controller", "Mitteilung an den Verantwortlichen"),
+    };
+    Demand { code: code.into(), title: Titles { en: en.into(), de: de.into() } }
+}
+
 fn duty(obligation: &str) -> Duty {
     Duty {
         id: "dut_01kajm3p5qf7ztt3q2m8e9v0ab".into(),
-        obligation: obligation.into(),
+        obligation: demand(obligation),
+        about: None,
         debtor: "processor".into(),
         recipient: "controller".into(),
         recipient_name: None,
@@ -40,6 +51,7 @@ fn duty(obligation: &str) -> Duty {
         legal_basis: "Art. 33(2) GDPR; AVV-2026-017 § 5(3)".into(),
         met_at: Some(datetime!(2026-11-22 00:21:17 UTC)),
         late: Some(false),
+        closing: None,
         remark: None,
     }
 }
@@ -66,7 +78,74 @@ fn duties() -> Vec<Duty> {
         late: None,
         ..duty("gdpr_33_1")
     };
-    vec![duty("contract_notice"), undue, authority]
+    let persons = Duty {
+        debtor: "controller".into(),
+        recipient: "data_subjects".into(),
+        state: "not_required".into(),
+        start_at: None,
+        alarm_at: None,
+        legal_due_at: None,
+        counting_rule: None,
+        legal_basis: "Art. 34(1) GDPR".into(),
+        met_at: None,
+        late: None,
+        closing: Some(Closing {
+            at: datetime!(2026-11-22 09:05 UTC),
+            by: "A. Muster, Datenschutzbeauftragte".into(),
+            reason: "Der Link war nur drei Stunden erreichbar, die Abrufe sind zugeordnet.".into(),
+        }),
+        ..duty("gdpr_34")
+    };
+    vec![duty("contract_notice"), undue, authority, persons]
+}
+
+fn authority() -> Authority {
+    Authority { id: "de-sh".into(), name: "Unabhängiges Landeszentrum für Datenschutz Schleswig-Holstein".into() }
+}
+
+fn instruction() -> Instruction {
+    Instruction {
+        id: "ins_01kajm41c2e4wbx5r0s8d6n7yq".into(),
+        kind: "file_with_authority".into(),
+        scope: "Die Erstmeldung an die Aufsichtsbehörde, ohne Nennung der Personen.".into(),
+        form: "text".into(),
+        given_by: "A. Muster, Datenschutzbeauftragte".into(),
+        given_at: datetime!(2026-11-22 08:40 UTC),
+        state: "in_force".into(),
+        objection: None,
+    }
+}
+
+fn decision() -> Decision {
+    Decision {
+        id: "dec_01kajm41c2e4wbx5r0s8d6n7yq".into(),
+        decided_at: datetime!(2026-11-22 09:05 UTC),
+        by: "A. Muster, Datenschutzbeauftragte".into(),
+        notify_authority: true,
+        notify_persons: "exempt_b".into(),
+        reason: "Der Link war nur drei Stunden erreichbar, die Abrufe sind zugeordnet.".into(),
+    }
+}
+
+fn filing() -> Filing {
+    Filing {
+        id: "fil_01kajm41c2e4wbx5r0s8d6n7yq".into(),
+        obligation: demand("gdpr_33_1"),
+        stage: "initial".into(),
+        authority: Some(authority()),
+        filed_at: datetime!(2026-11-22 09:30 UTC),
+        by: "B. Beispiel, Meldestelle".into(),
+        reference: Some("ULD-2026-4711".into()),
+        late: Some(false),
+        delay_reason: None,
+        is_supplement: false,
+        instruction: Some(instruction().id),
+        answer: Some(Answer {
+            at: datetime!(2026-11-22 15:00 UTC),
+            reference: Some("ULD-2026-4711".into()),
+            text: "Die Meldung ist eingegangen.".into(),
+        }),
+    }
 }
 
 fn attempt(at: OffsetDateTime, outcome: &str, failure: Option<&str>, status: Option<&str>) -> Attempt {
@@ -166,11 +245,16 @@ pub(super) fn full() -> Report {
         note: Some("Betroffen ist der Ausbildungsjahrgang 2025.".into()),
         duties: duties(),
         notices: vec![notice()],
+        supervision: Some(Supervision { competent: Some(authority()), chosen: None }),
+        instructions: vec![instruction()],
+        decisions: vec![decision()],
+        filings: vec![filing()],
         open_items: vec![],
     }
 }
 
 /// A first notice with three members declared unknown, nothing delivered yet.
+#[expect(clippy::too_many_lines, reason = "one sample, member by member")]
 pub(super) fn open() -> Report {
     let item = |member: &str, reason: &str, legal_basis: &str| OpenItem {
         member: member.into(),
@@ -212,8 +296,27 @@ pub(super) fn open() -> Report {
     report.consequences = None;
     report.contact = None;
     report.subjects.count = Some(Count::Unknown("logs are being analysed".into()));
-    report.duties = vec![late, waiting];
+    let item_duty = Duty { about: Some("subject_count".into()), counting_rule: None, ..late.clone() };
+    report.duties = vec![late, waiting, item_duty];
     report.notices = vec![unsent];
+    report.supervision = Some(Supervision {
+        competent: None,
+        chosen: Some(ChosenAuthority {
+            authority: authority(),
+            by: "A. Muster".into(),
+            reason: "It has dealt with the same breach before.".into(),
+        }),
+    });
+    report.instructions = vec![];
+    report.decisions = vec![];
+    report.filings = vec![Filing {
+        late: Some(true),
+        delay_reason: Some("The logs had to be read first.".into()),
+        instruction: None,
+        reference: None,
+        answer: None,
+        ..filing()
+    }];
     report.open_items = vec![
         item("subject_count", "Logs are being analysed.", "Art. 33(3)(a) GDPR"),
         item("consequences", "Depends on the analysis of the logs.", "Art. 33(3)(c) GDPR"),

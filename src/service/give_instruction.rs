@@ -10,7 +10,6 @@ use crate::domain::actor::{Actor, Scope};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::id::{IncidentId, InstructionId};
 use crate::domain::instruction::{Instruction, InstructionState, NewInstruction, may_instruct};
-use crate::domain::terms::Terms;
 use crate::store::{AnyConnection, agreements, incidents, instructions, ledger};
 
 impl Service {
@@ -105,7 +104,7 @@ pub(super) fn refuse_unauthorised(
 ) -> Result<(), ServiceError> {
     let agreement = agreements::find(connection, &party.processor, &party.agreement)?;
     let agreement = agreement.ok_or_else(|| ServiceError::Internal(format!("{} is missing", party.agreement)))?;
-    let authorised = authorised_instructors(&agreement.terms);
+    let authorised = &agreement.terms.authorised_instructors;
     if !may_instruct(person, authorised) {
         faults.push(Fault {
             pointer: pointer.to_owned(),
@@ -121,11 +120,6 @@ pub(super) fn refuse_unauthorised(
         });
     }
     Ok(())
-}
-
-/// Who may instruct under these terms; nobody listed means everybody.
-fn authorised_instructors(_terms: &Terms) -> &[String] {
-    &[]
 }
 
 /// Stores the next state, unless somebody else moved the instruction meanwhile.

@@ -19,6 +19,8 @@ pub(super) struct Party {
     pub(super) agreement: AgreementId,
     /// What the newest notice says.
     pub(super) content: String,
+    /// Whether the incident is a drill, of which the controller learns nothing.
+    drill: bool,
 }
 
 impl Party {
@@ -37,6 +39,7 @@ impl Party {
         let agreement = agreement.parse();
         Ok(Self {
             incident: incident.clone(),
+            drill: found.summary.drill,
             processor: found.processor.id,
             controller,
             notice: notice.id,
@@ -66,7 +69,7 @@ impl Party {
         }))
     }
 
-    /// An entry about `object` that both parties may read.
+    /// An entry about `object` that both parties may read; that of a drill only the processor.
     pub(super) fn entry(
         &self,
         actor: &Actor,
@@ -78,7 +81,7 @@ impl Party {
         NewEntry {
             stream: Stream::Notice(self.notice.clone()),
             tenant: self.processor.clone(),
-            counterpart: Some(self.controller.clone()),
+            counterpart: Some(self.controller.clone()).filter(|_| !self.drill),
             kind,
             object: object.to_owned(),
             facts,

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::acknowledge::unknown_controller;
 use super::error::refused;
+use super::report_outcomes::Outcomes;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::content::ShareContent;
@@ -53,9 +54,15 @@ impl Service {
         controller: Option<OrganisationId>,
         zone: String,
     ) -> Result<Report, ServiceError> {
-        let tenant = actor.organisation.clone();
-        let material = self.store.read(move |connection| gather(connection, &tenant, &id, controller, zone)).await?;
-        Ok(map(material))
+        let (service, tenant, now) = (self.clone(), actor.organisation.clone(), self.clock.now());
+        self.store
+            .read(move |connection| {
+                let material = gather(connection, &tenant, &id, controller, zone)?;
+                let controller = &material.controller.id;
+                let outcomes = service.outcomes(connection, &tenant, &id, controller, &material.duties, now)?;
+                Ok(map(material, outcomes))
+            })
+            .await
     }
 }
 
@@ -128,7 +135,7 @@ pub(super) fn whose(
     }
 }
 
-fn map(material: Material) -> Report {
+fn map(material: Material, outcomes: Outcomes) -> Report {
     let Material { zone, incident, processor, controller, agreement, share, duties, tellings } = material;
     let names: HashMap<String, String> =
         [&processor, &controller].into_iter().map(|one| (one.id.to_string(), one.name.clone())).collect();
@@ -181,6 +188,10 @@ fn map(material: Material) -> Report {
         note: figures.note.clone(),
         duties: duties.into_iter().map(|one| duty(one, &names)).collect(),
         notices: tellings.into_iter().map(notice).collect(),
+        supervision: outcomes.supervision,
+        instructions: outcomes.instructions,
+        decisions: outcomes.decisions,
+        filings: outcomes.filings,
         open_items: open_items(&share),
     }
 }
@@ -249,7 +260,8 @@ fn duty(duty: Duty, names: &HashMap<String, String>) -> document::Duty {
     };
     document::Duty {
         id: duty.id.to_string(),
-        obligation: duty.obligation.code.clone(),
+        obligation: document::Demand { code: duty.obligation.code.clone(), title: duty.obligation.title.clone() },
+        about: duty.about.clone(),
         debtor: if duty.debtor == duty.processor { "processor" } else { "controller" }.to_owned(),
         recipient: duty.obligation.recipient.to_string(),
         recipient_name: names.get(&duty.recipient).cloned(),
@@ -262,6 +274,11 @@ fn duty(duty: Duty, names: &HashMap<String, String>) -> document::Duty {
         legal_basis: duty.legal_basis,
         met_at,
         late,
+        closing: duty.state.closing().map(|closing| document::Closing {
+            at: closing.at,
+            by: closing.by.clone(),
+            reason: closing.reason.clone(),
+        }),
         remark: None,
     }
 }

@@ -68,7 +68,6 @@ impl Service {
     }
 
     /// Who supervises `controller` in an incident that it was told of, whoever asks; none where it was told nothing.
-    #[expect(dead_code, reason = "for filings and reports, which read it with their own scope")]
     pub(crate) fn authority_of(
         &self,
         connection: &mut AnyConnection,

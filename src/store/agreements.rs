@@ -322,3 +322,13 @@ pub fn reference(connection: &mut AnyConnection, id: &str, version: i32) -> Resu
         .first(connection)
         .optional()?)
 }
+
+/// What was agreed in one version of an agreement; for whoever has a duty that names the version.
+pub fn terms_of(connection: &mut AnyConnection, id: &AgreementId, version: i32) -> Result<Option<Terms>, StoreError> {
+    let stored: Option<String> = agreement_version::table
+        .find((id.as_str(), version))
+        .select(agreement_version::terms)
+        .first(connection)
+        .optional()?;
+    stored.map(|stored| terms(&Door { table: "agreement_version", id: id.as_str() }, &stored)).transpose()
+}

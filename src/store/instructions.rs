@@ -1,5 +1,6 @@
 //! Instructions of controllers. Columns become the states of the domain here; an impossible mix of them is loud.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
@@ -7,7 +8,7 @@ use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
-use super::schema::instruction;
+use super::schema::{incident, instruction};
 use crate::domain::id::{IncidentId, InstructionId, OrganisationId};
 use crate::domain::instruction::{
     Confirmation, Instruction, InstructionForm, InstructionKind, InstructionState, Objection,
@@ -108,6 +109,21 @@ pub fn advance(
     Ok(changed == 1)
 }
 
+type Sieve<'a> = Box<
+    dyn BoxableExpression<
+            instruction::table,
+            <AnyConnection as diesel::Connection>::Backend,
+            SqlType = diesel::sql_types::Bool,
+        > + 'a,
+>;
+
+/// Instructions that `tenant` gave or is bound by; those of a drill are seen by the processor alone.
+fn readable(tenant: &OrganisationId) -> Sieve<'_> {
+    let real =
+        exists(incident::table.filter(incident::id.eq(instruction::incident_id)).filter(incident::drill.eq(false)));
+    Box::new(instruction::processor_id.eq(tenant.as_str()).or(instruction::controller_id.eq(tenant.as_str()).and(real)))
+}
+
 /// The instruction `id`, if `tenant` gave it or is bound by it.
 pub fn find(
     connection: &mut AnyConnection,
@@ -116,7 +132,7 @@ pub fn find(
 ) -> Result<Option<Instruction>, StoreError> {
     let row: Option<InstructionRow> = instruction::table
         .filter(instruction::id.eq(id.as_str()))
-        .filter(instruction::processor_id.eq(tenant.as_str()).or(instruction::controller_id.eq(tenant.as_str())))
+        .filter(readable(tenant))
         .select(InstructionRow::as_select())
         .first(connection)
         .optional()?;
@@ -145,10 +161,8 @@ pub fn list(
     incident: &IncidentId,
     page: &crate::domain::page::PageRequest,
 ) -> Result<Vec<Instruction>, StoreError> {
-    let mut query = instruction::table
-        .filter(instruction::incident_id.eq(incident.as_str()))
-        .filter(instruction::processor_id.eq(tenant.as_str()).or(instruction::controller_id.eq(tenant.as_str())))
-        .into_boxed();
+    let mut query =
+        instruction::table.filter(instruction::incident_id.eq(incident.as_str())).filter(readable(tenant)).into_boxed();
     if let Some(after) = &page.after {
         query = query.filter(instruction::id.gt(after.clone()));
     }

@@ -5,9 +5,11 @@
 pub mod agreements;
 mod among;
 pub mod authorities;
+pub mod authority_filings;
 mod backup;
 pub(crate) mod batch;
 pub(crate) mod connection;
+pub mod decisions;
 pub mod deliveries;
 pub mod duties;
 mod error;
@@ -18,6 +20,7 @@ pub mod incident_versions;
 pub mod incidents;
 pub mod instructions;
 pub mod ledger;
+pub mod milestones;
 pub mod notices;
 pub mod obligations;
 pub mod organisations;
@@ -27,6 +30,8 @@ pub mod releases;
 pub(crate) mod row;
 pub(crate) mod schema;
 mod server_time;
+pub mod sources;
+pub mod standing;
 pub mod webhooks;
 
 use std::time::Duration;

@@ -333,6 +333,7 @@ diesel::table! {
         notify_persons -> Text,
         reason -> Text,
         by_name -> Text,
+        decided_at -> BigInt,
         recorded_by -> Text,
         recorded_at -> BigInt,
     }
@@ -353,10 +354,12 @@ diesel::table! {
         reference -> Nullable<Text>,
         late -> Nullable<Bool>,
         delay_reason -> Nullable<Text>,
+        supplements -> Nullable<Text>,
         instruction_id -> Nullable<Text>,
         answered_at -> Nullable<BigInt>,
         answer_reference -> Nullable<Text>,
         answer -> Nullable<Text>,
+        answered_by -> Nullable<Text>,
         recorded_by -> Text,
         recorded_at -> BigInt,
     }
@@ -393,9 +396,10 @@ diesel::table! {
     received_notice (source_id, message_id) {
         source_id -> Text,
         message_id -> Text,
+        remote_incident -> Text,
         received_at -> BigInt,
         body -> Text,
-        incident_id -> Nullable<Text>,
+        incident_id -> Text,
     }
 }
 

@@ -16,12 +16,9 @@ async fn seated(world: &World, index: usize, seat: &Value) {
     staff.put(&path, current.header("etag"), &body).await.expect(200);
 }
 
-/// Files for all controllers, with these countries of the affected persons; answers the path of the authority.
-async fn filed(world: &World, countries: &Value) -> String {
-    let mut filing = world.filing();
-    filing["countries"] = countries.clone();
-    let filed = world.processor().post("/v1/incidents", &filing).await.expect(201);
-    format!("/v1/incidents/{}/authority", filed.id())
+/// Files for all controllers; answers the path of the authority.
+async fn filed(world: &World) -> String {
+    format!("/v1/incidents/{}/authority", text(&world.file().await["id"]))
 }
 
 async fn put(client: &Client, path: &str, body: &Value) -> crate::harness::client::Answer {
@@ -55,7 +52,7 @@ both! {
 
     async fn seat_and_sector_decide_and_the_basis_says_why(app: TestApp) {
         let world = app.world(1).await;
-        let path = filed(&world, &Value::Null).await;
+        let path = filed(&world).await;
         let own = world.controller_client(0);
         let unknown = own.get(&path).await.expect(200).json;
         assert_eq!((&unknown["competent"], &unknown["chosen"]), (&Value::Null, &Value::Null));
@@ -104,7 +101,7 @@ both! {
     async fn another_authority_is_chosen_with_a_reason(app: TestApp) {
         let world = app.world(2).await;
         seated(&world, 0, &json!({"country": "DE", "region": "DE-BW"})).await;
-        let path = filed(&world, &Value::Null).await;
+        let path = filed(&world).await;
         let (own, staff) = (world.controller_client(0), world.processor());
         let choice = json!({"authority": "de-he", "reason": "The main office moved there.", "by": "Erika Beispiel"});
         let chosen = put(&own, &path, &choice).await.expect(200).json;
@@ -135,7 +132,7 @@ both! {
 
     async fn nobody_sees_or_chooses_for_another_controller(app: TestApp) {
         let (world, other) = (app.world(2).await, app.world(1).await);
-        let path = filed(&world, &Value::Null).await;
+        let path = filed(&world).await;
         let choice = json!({"authority": "de-he", "reason": "Because.", "by": "Erika Beispiel"});
         put(&world.controller_client(0), &path, &choice).await.expect(200);
         let second = world.controller_client(1);

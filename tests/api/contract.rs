@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use art33::http::ROUTES;
 use serde_json::{Value, json};
 
+use crate::harness::acts::{below, decision};
 use crate::harness::app::TestApp;
 use crate::harness::client::{Answer, Client};
 use crate::harness::spec::{Operation, SPEC};
-use crate::harness::world::{PROCESSOR, World};
+use crate::harness::world::{PROCESSOR, World, rfc3339};
 
 #[test]
 fn the_file_and_the_routes_list_the_same_operations() {
@@ -96,7 +97,7 @@ both! {
             let unknown = unknown_id(operation);
             let foreign = known.iter().find(|id| id[..4] == unknown[..4]).expect("an id of every kind");
             for stranger in &strangers {
-                let scopes = format!("{PROCESSOR} notices:ack");
+                let scopes = format!("{PROCESSOR} notices:ack decisions:write");
                 let client = app.as_org(stranger, &scopes);
                 for id in [&unknown, foreign] {
                     let answer = send(&client, operation, &path_with(operation, id)).await;
@@ -131,7 +132,20 @@ async fn known_ids(world: &World) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (incident, notice) = (text(&filed["id"]), text(&notices.json["items"][0]["id"]));
     let instruction = instructed(world, &incident, "text").await.expect(201).id();
-    vec![controller.id.clone(), controller.agreement.clone(), controller.webhook.clone(), incident, notice, instruction]
+    // Reading is no arrival, acknowledging is: it starts the clock of the duty that is filed for.
+    acknowledge(world).await.expect(200);
+    let duty = world.duty(&filed, "gdpr_33_1", 0).await;
+    let kept = world.record(&filed, 0, &text(&duty["start_at"]), &json!({})).await.expect(201).id();
+    let more = [text(&duty["id"]), kept];
+    let first = vec![
+        controller.id.clone(),
+        controller.agreement.clone(),
+        controller.webhook.clone(),
+        incident,
+        notice,
+        instruction,
+    ];
+    [first, more.to_vec()].concat()
 }
 
 /// How many entries the ledger has, counted where nobody's view is narrowed.
@@ -170,15 +184,9 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "rotateWebhookSecret" => post(&staff, &(at("webhooks", &controller.webhook) + "/rotate")).await,
         "testWebhook" => post(&staff, &(at("webhooks", &controller.webhook) + "/test")).await,
         "fileIncident" => staff.post("/v1/incidents", &world.filing()).await,
+        "acknowledgeNotice" => acknowledge(world).await,
         "fileIncidentVersion" => crate::phases::some_version(world).await,
         "addAffectedControllers" => crate::phases::some_late_controller(world).await,
-        "acknowledgeNotice" => {
-            let notice = first_notice(world).await;
-            let by = json!({"name": "Privacy desk", "role": "data protection officer"});
-            let body = json!({"content_sha256": notice["content_sha256"], "by": by});
-            let path = at("notices", notice["id"].as_str().unwrap()) + "/acknowledgement";
-            world.controller_client(0).post(&path, &body).await
-        }
         "redeliverNotice" => {
             let notice = first_notice(world).await;
             post(&staff, &(at("notices", notice["id"].as_str().unwrap()) + "/redeliver")).await
@@ -199,9 +207,52 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
             let body = json!({"by": "Max Muster", "reason": "It would name others."});
             staff.post(&(at("instructions", &given.id()) + "/objection"), &body).await
         }
+        "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" => {
+            outcome(operation, app, world).await
+        }
+        "releaseIncident" => release(app, world).await,
+        "createSource" | "replaceSource" | "receiveNotice" => chain(operation, app, world).await,
         unknown => panic!("the table has no request for {unknown}: add one"),
     }
 }
+
+/// A second person releases what the first one filed, once the processor asks for that.
+async fn release(app: &TestApp, world: &World) -> Answer {
+    let staff = world.processor();
+    let own = format!("/v1/organisations/{}", world.processor);
+    let mut asking = staff.get(&own).await.expect(200).json;
+    for member in ["id", "version", "created_at", "changed_at"] {
+        asking.as_object_mut().unwrap().remove(member);
+    }
+    asking["release_policy"] = json!({"window_share_percent": 25, "on_timeout": "page"});
+    replace(&staff, &own, &asking).await.expect(200);
+    let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
+    let body = json!({"version": 1, "content_sha256": filed.json["release"]["content_sha256"]});
+    let second = app.as_person(&world.processor, PROCESSOR, "a-second-person");
+    second.post(&format!("/v1/incidents/{}/release", filed.id()), &body).await
+}
+
+/// Requests about a sub-processor whose notices are received.
+async fn chain(operation: &str, app: &TestApp, world: &World) -> Answer {
+    let staff = world.processor();
+    let source = json!({"name": "Rechenwerk Hosting GmbH", "secret": SECRET});
+    if operation == "createSource" {
+        return staff.post("/v1/sources", &source).await;
+    }
+    let id = staff.post("/v1/sources", &source).await.expect(201).id();
+    if operation == "replaceSource" {
+        return replace(&staff, &format!("/v1/sources/{id}"), &source).await;
+    }
+    let body = json!({"type": "notice.initial", "data": {"incident": "inc_1", "notice": "ntc_1"}}).to_string();
+    let signed_at = app.now().unix_timestamp();
+    let key = standardwebhooks::Webhook::new(SECRET).unwrap();
+    let signature = key.sign("dlv_1", signed_at, body.as_bytes()).unwrap();
+    let request = app.anonymous().request("POST", &format!("/v1/inbound/{id}"));
+    let request = request.header("webhook-id", "dlv_1").header("webhook-timestamp", &signed_at.to_string());
+    request.header("webhook-signature", &signature).body("application/json", body).send().await
+}
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 async fn first_incident(world: &World) -> String {
     first_notice(world).await["incident"].as_str().unwrap().to_owned()
@@ -226,4 +277,37 @@ async fn replace(client: &Client, path: &str, body: &Value) -> Answer {
 
 async fn first_notice(world: &World) -> Value {
     world.controller_client(0).get("/v1/notices").await.expect(200).json["items"][0].clone()
+}
+
+/// What the controller does about an incident of its own that it was told of.
+async fn outcome(operation: &str, app: &TestApp, world: &World) -> Answer {
+    let filed = world.file().await;
+    app.step_workers().await;
+    let (own, now) = (world.controller_client(0), rfc3339(app.now()));
+    match operation {
+        "recordDecision" => world.decide(&filed, 0, &decision(false, "exempt_a")).await,
+        "recordFiling" => world.record(&filed, 0, &now, &json!({"stage": "complete"})).await,
+        "answerFiling" => {
+            let kept = world.record(&filed, 0, &now, &json!({})).await.expect(201).id();
+            let answer = json!({"answered_at": now, "text": "The file is closed.", "by": "A. Muster"});
+            own.post(&format!("/v1/filings/{kept}/answer"), &answer).await
+        }
+        "reportMilestone" => {
+            let body = json!({"milestone": "classified", "at": now, "by": "B. Beispiel"});
+            own.post(&below(&filed, "milestones"), &body).await
+        }
+        _ => {
+            let duty = world.duty(&filed, "gdpr_33_1", 0).await;
+            let waiver = json!({"by": "A. Muster", "reason": "The key is safe."});
+            own.post(&format!("/v1/duties/{}/waiver", duty["id"].as_str().unwrap()), &waiver).await
+        }
+    }
+}
+
+async fn acknowledge(world: &World) -> Answer {
+    let notice = first_notice(world).await;
+    let by = json!({"name": "Privacy desk", "role": "data protection officer"});
+    let body = json!({"content_sha256": notice["content_sha256"], "by": by});
+    let path = format!("/v1/notices/{}/acknowledgement", notice["id"].as_str().unwrap());
+    world.controller_client(0).post(&path, &body).await
 }

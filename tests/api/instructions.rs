@@ -155,6 +155,61 @@ both! {
         assert_eq!(told(&own).await, ["instruction.given", "instruction.objected", "instruction.given", "instruction.replaced"]);
     }
 
+    async fn only_those_on_the_list_of_the_agreement_instruct(app: TestApp) {
+        let (world, path) = filed(&app, 1).await;
+        let (own, staff) = (world.controller_client(0), world.processor());
+        let unlisted = own.post(&path, &instruction(&app, "oral")).await.expect(201);
+        let agreement = format!("/v1/agreements/{}", world.controllers[0].agreement);
+        let mut change = crate::harness::world::agreement(&world.controllers[0].id, "AVV-0", &world.controllers[0].webhook);
+        change.as_object_mut().unwrap().remove("controller");
+        change["terms"]["authorised_instructors"] = json!(["Personalleitung", "Petra Beispiel"]);
+        staff.put(&agreement, "\"1\"", &change).await.expect(200);
+
+        let mut given = instruction(&app, "text");
+        given["replaces"] = json!("ins_01m809zzzzzzzzzzzzzzzzzzzz");
+        let refused = own.post(&path, &given).await.expect(422);
+        assert_eq!(refused.faults(), [("/given_by", "not_authorised"), ("/replaces", "unknown_instruction")]);
+        let fault = &refused.json["errors"][0];
+        assert_eq!(
+            (&fault["agreement"], &fault["legal_basis"]),
+            (&json!(world.controllers[0].agreement), &json!("Art. 28(3)(a) GDPR"))
+        );
+        let detail = text(&fault["detail"]);
+        assert!(detail.contains("AVV-0") && detail.contains("Personalleitung; Petra Beispiel"), "{detail}");
+        given.as_object_mut().unwrap().remove("replaces");
+        for person in ["petra beispiel", "Erika Beispiel (Personalleitung)"] {
+            given["given_by"] = json!(person);
+            own.post(&path, &given).await.expect(201);
+        }
+        let path = at(&unlisted, "confirmation");
+        let refused = own.post(&path, &confirmation(&app)).await.expect(422);
+        assert_eq!(refused.faults(), [("/by", "not_authorised")]);
+        assert_eq!(state(&own, &unlisted).await, "unconfirmed");
+        let mut confirmed = confirmation(&app);
+        confirmed["by"] = json!("Petra Beispiel");
+        own.post(&path, &confirmed).await.expect(200);
+    }
+
+    async fn a_drill_stays_with_the_processor(app: TestApp) {
+        let world = app.world(1).await;
+        let mut filing = world.filing();
+        filing["drill"] = json!(true);
+        let incident = world.processor().post("/v1/incidents", &filing).await.expect(201).id();
+        let (own, staff) = (world.controller_client(0), world.processor());
+        let path = format!("/v1/incidents/{incident}/instructions");
+        own.post(&path, &instruction(&app, "text")).await.expect(404);
+        let given = staff.post(&path, &instruction(&app, "oral")).await.expect(201);
+        staff.post(&at(&given, "confirmation"), &confirmation(&app)).await.expect(200);
+        assert_eq!(listed(&staff, &path).await, [given.id()]);
+        staff.get(&format!("/v1/incidents/{incident}/authority")).await.expect(200);
+        for path in [path, format!("/v1/instructions/{}", given.id()), format!("/v1/incidents/{incident}/authority")] {
+            own.get(&path).await.expect(404);
+        }
+        own.post(&at(&given, "confirmation"), &confirmation(&app)).await.expect(404);
+        assert_eq!(told(&own).await, Vec::<String>::new());
+        assert_eq!(told(&staff).await, ["instruction.given", "instruction.confirmed"]);
+    }
+
     async fn a_repeated_request_gives_the_same_answer(app: TestApp) {
         let (world, path) = filed(&app, 1).await;
         let own = world.controller_client(0);

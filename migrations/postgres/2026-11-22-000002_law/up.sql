@@ -162,6 +162,7 @@ CREATE TABLE decision (
     notify_persons TEXT NOT NULL,
     reason TEXT NOT NULL,
     by_name TEXT NOT NULL,
+    decided_at BIGINT NOT NULL,
     recorded_by TEXT NOT NULL,
     recorded_at BIGINT NOT NULL
 );
@@ -181,10 +182,12 @@ CREATE TABLE authority_filing (
     reference TEXT,
     late BOOLEAN,
     delay_reason TEXT,
+    supplements TEXT,
     instruction_id TEXT,
     answered_at BIGINT,
     answer_reference TEXT,
     answer TEXT,
+    answered_by TEXT,
     recorded_by TEXT NOT NULL,
     recorded_at BIGINT NOT NULL
 );
@@ -220,8 +223,10 @@ CREATE INDEX source_processor ON source (processor_id, id);
 CREATE TABLE received_notice (
     source_id TEXT NOT NULL REFERENCES source (id),
     message_id TEXT NOT NULL,
+    remote_incident TEXT NOT NULL,
     received_at BIGINT NOT NULL,
     body TEXT NOT NULL,
-    incident_id TEXT,
+    incident_id TEXT NOT NULL,
     PRIMARY KEY (source_id, message_id)
 );
+CREATE INDEX received_notice_incident ON received_notice (source_id, remote_incident);

@@ -127,7 +127,7 @@ fn year(number: i32, place: &Place<'_>, faults: &mut Faults) -> Vec<(Date, Strin
         let (day, name) = holiday(number, item, faults)?;
         match days.last() {
             Some((last, _)) if *last == day => {
-                faults.add(&item.pointer, "duplicate", format!("{day} is listed twice."))
+                faults.add(&item.pointer, "duplicate", format!("{day} is listed twice."));
             }
             Some((last, _)) if *last > day => {
                 faults.add(&item.pointer, "order", format!("{day} stands after {last}; expected them in order."));

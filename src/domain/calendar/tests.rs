@@ -61,23 +61,22 @@ fn an_unknown_part_is_answered_with_its_country() {
 
 /// Easter Sunday of the Gregorian calendar, by the rule of Gauss as Lichtenberg corrected it.
 fn easter(year: i32) -> Date {
-    let k = year / 100;
-    let m = 15 + (3 * k + 3) / 4 - (8 * k + 13) / 25;
-    let s = 2 - (3 * k + 3) / 4;
-    let a = year % 19;
-    let d = (19 * a + m) % 30;
-    let r = (d + a / 11) / 29;
-    let og = 21 + d - r;
-    let sz = 7 - (year + year / 4 + s) % 7;
-    let march = og + 7 - (og - sz) % 7;
+    let century = year / 100;
+    let moon = 15 + (3 * century + 3) / 4 - (8 * century + 13) / 25;
+    let sun = 2 - (3 * century + 3) / 4;
+    let golden = year % 19;
+    let germ = (19 * golden + moon) % 30;
+    let limit = 21 + germ - (germ + golden / 11) / 29;
+    let sunday = 7 - (year + year / 4 + sun) % 7;
+    let march = limit + 7 - (limit - sunday) % 7;
     Date::from_calendar_date(year, Month::March, 1).unwrap() + Duration::days(i64::from(march - 1))
 }
 
 /// Easter Sunday of the Julian calendar, as a day of the Gregorian one (13 days apart until 2099), by Meeus.
 fn orthodox_easter(year: i32) -> Date {
-    let d = (19 * (year % 19) + 15) % 30;
-    let e = (2 * (year % 4) + 4 * (year % 7) - d + 34) % 7;
-    let day = d + e + 114;
+    let moon = (19 * (year % 19) + 15) % 30;
+    let sunday = (2 * (year % 4) + 4 * (year % 7) - moon + 34) % 7;
+    let day = moon + sunday + 114;
     let month = Month::try_from(u8::try_from(day / 31).unwrap()).unwrap();
     Date::from_calendar_date(year, month, u8::try_from(day % 31 + 1).unwrap()).unwrap() + Duration::days(13)
 }

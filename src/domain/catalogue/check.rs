@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::Date;
 
-use super::{Debtor, Fact, Obligation, Party, Recipient, RowSpan, Status, Weekends};
-use crate::domain::{counting::CountingRule, fault::Faults, milestone::Milestone, span::Span};
+use super::{Debtor, Fact, Obligation, Party, Recipient, RowSpan, Status};
+use crate::domain::{counting::CountingError, fault::Faults, milestone::Milestone, span::Span};
 
 /// A row with the JSON pointer to it.
 type Placed = (String, Obligation);
@@ -49,7 +49,7 @@ fn validity((pointer, row): &Placed, faults: &mut Faults) {
 
 /// What the rule does at weekends, and whether it can count the spans that the row itself names.
 fn counting((pointer, row): &Placed, faults: &mut Faults) {
-    let stated = weekends_of(row.rule);
+    let stated = row.rule.weekends();
     if row.weekends != stated {
         let detail = format!("The rule `{}` means `{stated}`.", row.rule.as_str());
         faults.add(format!("{pointer}/weekends"), "contradicts_rule", detail);
@@ -59,33 +59,10 @@ fn counting((pointer, row): &Placed, faults: &mut Faults) {
         _ => None,
     };
     for (member, span) in own.into_iter().chain(row.cap.as_ref().map(|cap| ("cap/span", &cap.span))) {
-        if let Err(expected) = countable(row.rule, span) {
-            let detail = format!("The rule `{}` counts {expected}; it cannot count {span}.", row.rule.as_str());
+        if *span != Span::WithoutUndueDelay && !row.rule.counts(span) {
+            let detail = format!("{}.", CountingError::Unit { rule: row.rule, span: span.clone() });
             faults.add(format!("{pointer}/{member}"), "uncountable", detail);
         }
-    }
-}
-
-/// Whether `rule` can count `span`; if not, what it counts.
-fn countable(rule: CountingRule, span: &Span) -> Result<(), &'static str> {
-    let text = span.as_str();
-    let (expected, fits) = match rule.as_str() {
-        "eu_days" | "bgb_days" => ("days, such as P14D", text.ends_with('D')),
-        "eu_months" => ("months, such as P1M", text.ends_with('M') && !text.contains('T')),
-        "eu_working_days" => ("working days", !text.contains('T') && !text.ends_with('M')),
-        _ => ("hours, such as PT72H", text.starts_with("PT")),
-    };
-    if *span == Span::WithoutUndueDelay || fits { Ok(()) } else { Err(expected) }
-}
-
-/// What a rule does at weekends and on holidays.
-fn weekends_of(rule: CountingRule) -> Weekends {
-    match rule.as_str() {
-        "eu_days" | "eu_months" | "bgb_days" => Weekends::NextWorkingDay,
-        "eu_working_days" => Weekends::Skipped,
-        "dora_weekend_noon" => Weekends::NoonOfNextWorkingDay,
-        "eu_hours_min2wd_touch" | "eu_hours_min2wd_full" => Weekends::TwoWorkingDays,
-        _ => Weekends::Counted,
     }
 }
 

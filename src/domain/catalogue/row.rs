@@ -229,9 +229,14 @@ impl Obligation {
         self.debtor == Debtor::Processor && self.recipient != Recipient::Controller
     }
 
+    /// Whether `day` lies in its validity, whatever its status.
+    pub fn is_valid_on(&self, day: Date) -> bool {
+        self.valid_from <= day && self.valid_to.is_none_or(|last| day <= last)
+    }
+
     /// Whether it is in force by law on `day`.
     pub fn is_law_on(&self, day: Date) -> bool {
-        self.status == Status::Law && self.valid_from <= day && self.valid_to.is_none_or(|last| day <= last)
+        self.status == Status::Law && self.is_valid_on(day)
     }
 }
 

@@ -23,6 +23,18 @@ pub use step::{Reading, Step};
 code_list! {
     /// A rule for counting a period from an event.
     ///
+    /// - `natural_hours`: from moment to moment, as agreements under German law count hours.
+    /// - `eu_hours`: Reg. (EEC, Euratom) 1182/71 read literally: the hour in which the event falls is not counted, not even when the
+    ///   event falls on the exact full hour; weekends and holidays count.
+    /// - `eu_hours_ceil`: the same as practitioners read it: an event on the exact full hour counts that hour.
+    /// - `eu_hours_min2wd_touch`, `eu_hours_min2wd_full`: `eu_hours` with the two working days of Art. 3(5), touched or whole; a
+    ///   minority reading, since authorities hold Art. 3(5) to be for days.
+    /// - `eu_days`, `eu_months`: days and months of the same Regulation; an end on a day off moves to the next working day.
+    /// - `eu_working_days`: working days of the same Regulation.
+    /// - `bgb_days`: days and months of §§ 187, 188 and 193 BGB.
+    /// - `dora_weekend_noon`: hours and days from moment to moment, months by date; an end on a day off moves to noon of the next
+    ///   working day (Art. 5 Del. Reg. (EU) 2025/301).
+    ///
     /// Every rule but two is monotone: a later event is never due earlier. `dora_weekend_noon` cannot be, since an end on Sunday moves
     /// to Monday noon, and a later one on Monday at nine stays. `eu_hours_min2wd_touch` cannot be either, since a period that just
     /// reaches into its second working day is long enough, and one that just does not lasts to the end of that day. Of both, and
@@ -100,17 +112,18 @@ impl CountingRule {
 
     /// Whether the rule counts the units of `span`.
     pub fn counts(self, span: &Span) -> bool {
-        match (self, span) {
-            (_, Span::WithoutUndueDelay) => false,
-            (Self::NaturalHours | Self::DoraWeekendNoon, Span::Within(_)) => true,
-            (
-                Self::EuHours | Self::EuHoursCeil | Self::EuHoursMin2wdTouch | Self::EuHoursMin2wdFull,
-                Span::Within(within),
-            ) => within.days() == 0 && within.clock().whole_minutes() % 60 == 0,
-            (Self::EuDays | Self::EuWorkingDays | Self::BgbDays, Span::Within(within)) => within.clock().is_zero(),
-            (Self::EuMonths, Span::Within(_)) => false,
-            (Self::EuMonths | Self::BgbDays | Self::DoraWeekendNoon, Span::Months(_)) => true,
-            (_, Span::Months(_)) => false,
+        let within = match span {
+            Span::Within(within) => within,
+            Span::Months(_) => return matches!(self, Self::EuMonths | Self::BgbDays | Self::DoraWeekendNoon),
+            Span::WithoutUndueDelay => return false,
+        };
+        match self {
+            Self::NaturalHours | Self::DoraWeekendNoon => true,
+            Self::EuHours | Self::EuHoursCeil | Self::EuHoursMin2wdTouch | Self::EuHoursMin2wdFull => {
+                within.days() == 0 && within.clock().whole_minutes() % 60 == 0
+            }
+            Self::EuDays | Self::EuWorkingDays | Self::BgbDays => within.clock().is_zero(),
+            Self::EuMonths => false,
         }
     }
 

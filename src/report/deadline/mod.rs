@@ -4,7 +4,8 @@ mod steps;
 mod wording;
 
 use serde::Serialize;
-use time::{OffsetDateTime, UtcOffset};
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, Time, UtcOffset};
 
 use super::Language;
 use crate::domain::calendar::Calendar;
@@ -71,13 +72,19 @@ pub fn explain(asked: &Asked, calendar: &Calendar, language: Language) -> Result
 
 fn summary(question: &Question<'_>, wording: &Wording<'_>) -> Vec<(String, Vec<String>)> {
     let name = |code| wording.form(code).to_owned();
-    let due_at = question.counted.due_at.to_offset(UtcOffset::UTC);
-    let utc = due_at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+    let due_at = question.counted.due_at;
+    let utc = due_at.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_default();
+    let local = question.region.to_local(due_at);
+    // At midnight the day on the clock is not the day that people mean.
+    let late = match local.date().previous_day() {
+        Some(day) if local.time() == Time::MIDNIGHT => name("late_midnight").replace("{day}", &wording.day(day)),
+        _ => name("late"),
+    };
     let rule = format!("{}: {} ({})", question.span, wording.rule(question.rule), question.rule);
     let place = wording.form("place_is").replace("{region}", &question.region.code);
     vec![
-        (name("due"), vec![wording.moment(question.counted.due_at), utc, name("late")]),
-        (name("event"), vec![wording.moment(question.from)]),
+        (name("due"), vec![wording.stamp(due_at), utc, late]),
+        (name("event"), vec![wording.stamp(question.from)]),
         (name("counted"), vec![rule]),
         (name("place"), vec![place.replace("{zone}", &question.region.zone)]),
     ]

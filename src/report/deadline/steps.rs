@@ -45,15 +45,17 @@ impl Wording<'_> {
             Step::NoonOfNextWorkingDay { from, to } => {
                 day("noon", to).replace("{off}", &self.days_off(from, to).unwrap_or_default())
             }
-            Step::TwoWorkingDaysIncluded { reading: Reading::Touched } => sentence("two_touched"),
-            Step::TwoWorkingDaysIncluded { reading: Reading::Full } => sentence("two_full"),
+            Step::TwoWorkingDaysIncluded { reading: Reading::Touched } => {
+                sentence("two_touched") + &self.minority(question)
+            }
+            Step::TwoWorkingDaysIncluded { reading: Reading::Full } => sentence("two_full") + &self.minority(question),
             Step::ExtendedToSecondWorkingDay { reading, first, second } => {
                 let code = match reading {
                     _ if question.rule == CountingRule::EuDays => "extended_days",
                     Reading::Touched => "extended_touched",
                     Reading::Full => "extended_full",
                 };
-                day(code, second) + &self.and("no_working_day", self.days_off(first, second))
+                day(code, second) + &self.and("no_working_day", self.days_off(first, second)) + &self.minority(question)
             }
             Step::ShorterThanTwoDays => sentence("short"),
             Step::EndsAt { due } => at("ends_at", due),
@@ -64,6 +66,14 @@ impl Wording<'_> {
     /// One more sentence about days, where there are any.
     fn and(&self, code: &str, off: Option<String>) -> String {
         off.map(|off| format!(" {}", self.words("step", code).replace("{off}", &off))).unwrap_or_default()
+    }
+
+    /// One more sentence where the two working days are read into a period of hours.
+    fn minority(&self, question: &Question<'_>) -> String {
+        match question.rule {
+            CountingRule::EuDays => String::new(),
+            _ => format!(" {}", self.words("step", "minority")),
+        }
     }
 
     /// One more sentence where the clocks change on the way.

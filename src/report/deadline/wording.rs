@@ -76,8 +76,18 @@ impl Wording<'_> {
         (!named.is_empty()).then(|| named.join("; "))
     }
 
-    /// An instant in the legal zone, such as `Tuesday 27 October 2026, 14:00 CET`. No part of a second is lost.
+    /// An instant in the legal zone within a sentence, such as `14:00 CET on Tuesday 27 October 2026`.
     pub(super) fn moment(&self, instant: OffsetDateTime) -> String {
+        self.shown("moment", instant)
+    }
+
+    /// An instant in the legal zone that stands alone, such as `Tuesday 27 October 2026, 14:00 CET`.
+    pub(super) fn stamp(&self, instant: OffsetDateTime) -> String {
+        self.shown("stamp", instant)
+    }
+
+    /// No part of a second is lost.
+    fn shown(&self, form: &str, instant: OffsetDateTime) -> String {
         let local = self.region.to_local(instant);
         let (hour, minute, second, micro) = local.to_hms_micro();
         let clock = match (second, micro) {
@@ -86,7 +96,7 @@ impl Wording<'_> {
             _ => format!("{hour:02}:{minute:02}:{second:02}.{micro:06}"),
         };
         let zone = self.region.time_name(instant);
-        self.form("moment")
+        self.form(form)
             .replace("{day}", &self.day(local.date()))
             .replace("{clock}", &clock)
             .replace("{zone}", self.language.labels().get("zone", zone))

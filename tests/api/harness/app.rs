@@ -131,7 +131,13 @@ impl TestApp {
 
     /// Somebody of that organisation with these scopes; gets a fresh token for every request.
     pub(crate) fn as_org(&self, organisation: &str, scopes: &str) -> Client {
-        self.client(Speaker::Organisation { organisation: organisation.to_owned(), scopes: scopes.to_owned() })
+        self.as_person(organisation, scopes, "tester")
+    }
+
+    /// The same as somebody by that name.
+    pub(crate) fn as_person(&self, organisation: &str, scopes: &str, person: &str) -> Client {
+        let (organisation, scopes, person) = (organisation.to_owned(), scopes.to_owned(), person.to_owned());
+        self.client(Speaker::Person { organisation, scopes, person })
     }
 
     fn client(&self, speaker: Speaker) -> Client {
@@ -139,9 +145,9 @@ impl TestApp {
     }
 
     /// A good token for that organisation, valid for an hour from now.
-    pub(crate) fn token(&self, organisation: &str, scopes: &str) -> String {
+    pub(crate) fn token(&self, organisation: &str, scopes: &str, person: &str) -> String {
         let grant = Grant {
-            subject: "tester".to_owned(),
+            subject: person.to_owned(),
             organisation: organisation.to_owned(),
             scopes: scopes.split_whitespace().map(str::to_owned).collect(),
             name: None,

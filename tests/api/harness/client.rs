@@ -11,7 +11,7 @@ use super::spec;
 pub(crate) enum Speaker {
     Anonymous,
     Token(String),
-    Organisation { organisation: String, scopes: String },
+    Person { organisation: String, scopes: String, person: String },
 }
 
 /// Somebody who talks to the service.
@@ -63,7 +63,7 @@ impl Client {
         let token = match &self.speaker {
             Speaker::Anonymous => None,
             Speaker::Token(token) => Some(token.clone()),
-            Speaker::Organisation { organisation, scopes } => Some(self.app.token(organisation, scopes)),
+            Speaker::Person { organisation, scopes, person } => Some(self.app.token(organisation, scopes, person)),
         };
         let builder = token.into_iter().fold(builder, reqwest::RequestBuilder::bearer_auth);
         Request { method: method.to_owned(), path: path.to_owned(), builder, json: None }

@@ -1,6 +1,7 @@
 //! The harness: a whole service on a free port with a clock moved by hand, and people and machines who talk to it.
 //! Nothing here asserts anything about the product but that it keeps to `openapi.yaml`.
 
+pub(crate) mod acts;
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod receiver;

@@ -1,5 +1,5 @@
 //! Worked examples: published ones, and ones of our own for clock changes, leap days, year ends, zones and the Länder.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -1,0 +1,72 @@
+//! What controllers and processors do after they were told: deciding, filing with the authority, declaring a regime.
+
+use serde_json::{Value, json};
+
+use super::app::TestApp;
+use super::client::{Answer, Client};
+use super::world::{World, merge, text};
+
+/// A world whose notices have reached everybody, and the answer to the filing.
+pub(crate) async fn told(app: &TestApp, controllers: usize) -> (World, Value) {
+    let world = app.world(controllers).await;
+    let filed = world.file().await;
+    app.step_workers().await;
+    (world, filed)
+}
+
+/// The same with something that is not known yet, so that more has to follow.
+pub(crate) async fn told_in_part(app: &TestApp) -> (World, Value) {
+    let world = app.world(1).await;
+    let mut filing = world.filing();
+    let expected = super::world::rfc3339(app.now() + time::Duration::DAY);
+    let unknown = json!({"reason": null, "unknown": "The logs are being read.", "expected_by": expected});
+    filing["consequences"] = json!(null);
+    merge(&mut filing, &json!({"stage": "initial", "consequences": unknown}));
+    let filed = world.processor().post("/v1/incidents", &filing).await.expect(201).json;
+    app.step_workers().await;
+    (world, filed)
+}
+
+/// The body of a decision.
+pub(crate) fn decision(authority: bool, persons: &str) -> Value {
+    json!({
+        "notify_authority": authority, "notify_persons": persons, "reason": "Geheimer Grund der Entscheidung",
+        "by": "A. Muster, data protection officer",
+    })
+}
+
+/// The path of something below an incident.
+pub(crate) fn below(incident: &Value, what: &str) -> String {
+    format!("/v1/incidents/{}/{what}", text(&incident["id"]))
+}
+
+impl World {
+    /// A controller decides.
+    pub(crate) async fn decide(&self, incident: &Value, index: usize, body: &Value) -> Answer {
+        self.controller_client(index).post(&below(incident, "decisions"), body).await
+    }
+
+    /// A controller records what it filed; `body` adds to a filing that was made at `filed_at`.
+    pub(crate) async fn record(&self, incident: &Value, index: usize, filed_at: &str, body: &Value) -> Answer {
+        let body = recorded(filed_at, body);
+        self.controller_client(index).post(&below(incident, "filings"), &body).await
+    }
+}
+
+/// An organisation is bound by a regime from now on; `client` may change it.
+pub(crate) async fn declare(client: &Client, organisation: &str, regime: &str) {
+    let path = format!("/v1/organisations/{organisation}");
+    let current = client.get(&path).await.expect(200);
+    let mut body = json!({"regimes": [regime]});
+    for name in ["name", "roles", "country", "contacts"] {
+        merge(&mut body, &json!({name: current.json[name].clone()}));
+    }
+    client.put(&path, current.header("etag"), &body).await.expect(200);
+}
+
+/// The body of a record of what was filed at `filed_at`.
+pub(crate) fn recorded(filed_at: &str, more: &Value) -> Value {
+    let mut body = json!({"filed_at": filed_at, "by": "A. Muster, data protection officer"});
+    merge(&mut body, more);
+    body
+}
