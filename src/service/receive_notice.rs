@@ -199,12 +199,11 @@ fn filing(keyed: &KeyedSource, told: &Told, now: OffsetDateTime) -> Result<Value
     for member in ["nature", "data_categories", "contact", "consequences", "measures", "subjects", "records"] {
         filing[member] = unread.clone();
     }
-    match &source.product {
-        Some(product) => filing["affected"] = json!({"product": product}),
-        None => {
-            filing["affected"] = json!([]);
-            filing["no_duty_reason"] = "which controllers the sub-processor's notice concerns is not known yet".into();
-        }
+    if let Some(product) = &source.product {
+        filing["affected"] = json!({"product": product});
+    } else {
+        filing["affected"] = json!([]);
+        filing["no_duty_reason"] = "which controllers the sub-processor's notice concerns is not known yet".into();
     }
     Ok(filing)
 }

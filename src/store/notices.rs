@@ -101,7 +101,7 @@ fn is_awaited() -> _ {
 }
 
 /// Notices that controllers can see by now.
-#[diesel::dsl::auto_type(no_type_alias)]
+#[diesel::dsl::auto_type]
 pub(super) fn is_out() -> _ {
     notice::drill.eq(false).and(not(is_awaited()))
 }
