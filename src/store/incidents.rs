@@ -124,7 +124,7 @@ fn counts(
     type Counted = (String, i64, i64, i64);
     let rows: Vec<Counted> = notice::table
         .filter(notice::incident_id.eq_any(ids))
-        .filter(notice::processor_id.eq(tenant).or(notice::controller_id.eq(tenant)))
+        .filter(notice::processor_id.eq(tenant).or(notice::controller_id.eq(tenant).and(is_out())))
         .group_by(notice::incident_id)
         .select((
             notice::incident_id,
