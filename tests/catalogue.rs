@@ -149,18 +149,6 @@ fn days_may_stand_with_or_without_quotes() {
     assert_eq!(read, json!({"one": "2026-01-01", "two": [{"three": "2026-01-01"}]}));
 }
 
-<<<<<<< HEAD
-#[test]
-fn each_fault_names_file_row_and_field() {
-    let circle =
-        with(with(small(), "first", &json!({"start": "fulfilled:second"})), "second", &json!({"rule": "eu_months"}));
-    let yields = with(small(), "first", &json!({"trigger": {"yields_to": ["second"]}}));
-    let yields = with(yields, "second", &json!({"trigger": {"yields_to": ["first"]}}));
-    let told = |changes: Value| with(small(), "told", &changes);
-    let first = |changes: Value| with(small(), "first", &changes);
-    let second = |changes: Value| with(small(), "second", &changes);
-    for (file, message) in [
-=======
 /// Each file has the fault of the message and no other; without a message it is good.
 #[track_caller]
 fn assert_faults(cases: &[(Value, &str)]) {
@@ -181,7 +169,6 @@ fn members_that_cannot_be_read_are_named_with_file_row_and_field() {
     let told = |changes: Value| with(small(), "told", &changes);
     let second = |changes: Value| with(small(), "second", &changes);
     assert_faults(&[
->>>>>>> catalogue
         (json!({"version": "1"}), "field `obligation`: The member `obligation` is required."),
         (json!({"version": "1", "obligation": []}), "field `obligation`: The file has no row."),
         (first(json!({"rule": "moon"})), "row `first`, field `rule`: Expected one of: natural_hours, "),
@@ -211,8 +198,6 @@ fn members_that_cannot_be_read_are_named_with_file_row_and_field() {
             first(json!({"cap": {"span": "without_undue_delay", "start": "debtor_aware"}})),
             "row `first`, field `cap.span`: A cap needs a fixed length",
         ),
-<<<<<<< HEAD
-=======
     ]);
 }
 
@@ -221,7 +206,6 @@ fn rows_that_contradict_themselves_are_named() {
     let first = |changes: Value| with(small(), "first", &changes);
     let told = |changes: Value| with(small(), "told", &changes);
     assert_faults(&[
->>>>>>> catalogue
         (
             first(json!({"start": "processor_aware"})),
             "row `first`, field `start`: `processor_aware` never happens for the debtor `controller`.",
@@ -268,8 +252,6 @@ fn rows_that_contradict_themselves_are_named() {
             told(json!({"recipient": "record", "trigger": null, "span": "PT1H", "holidays_of": "controller"})),
             "row `told`, field `holidays_of`: It is owed once for all controllers",
         ),
-<<<<<<< HEAD
-=======
     ]);
 }
 
@@ -281,7 +263,6 @@ fn rows_that_do_not_fit_together_are_named() {
     let yields = with(small(), "first", &json!({"trigger": {"yields_to": ["second"]}}));
     let yields = with(yields, "second", &json!({"trigger": {"yields_to": ["first"]}}));
     assert_faults(&[
->>>>>>> catalogue
         (
             second(json!({"start": "fulfilled:nothing"})),
             "row `second`, field `start`: There is no row with the code `nothing`.",
@@ -317,20 +298,7 @@ fn rows_that_do_not_fit_together_are_named() {
             ),
             "",
         ),
-<<<<<<< HEAD
-    ] {
-        let found = parse(file.clone()).map(|_| ()).map_err(|error| error.0).err().unwrap_or_default();
-        match message {
-            "" => assert_eq!(found, [""; 0], "{file}"),
-            message => {
-                assert_eq!(found.len(), 1, "{message}: {found:#?}");
-                assert!(found[0].starts_with(&format!("obligations.toml: {message}")), "{message}: {found:#?}");
-            }
-        }
-    }
-=======
     ]);
->>>>>>> catalogue
 }
 
 #[test]
