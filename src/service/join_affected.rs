@@ -197,7 +197,7 @@ impl Service {
     }
 
     /// The duty with a clock that starts when the controller became known, if it runs already.
-    fn starting(&self, duty: Duty, known_at: OffsetDateTime) -> Duty {
+    pub(super) fn starting(&self, duty: Duty, known_at: OffsetDateTime) -> Duty {
         let Some(region) = region(&self.law.calendar, &duty.terms.region) else { return duty };
         let due = duty.terms.due(known_at, region, None);
         match duty.state {
