@@ -1,6 +1,6 @@
 //! What a later version does to duties: open items that were given or came up, clocks that began at another time, a withdrawal.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -13,23 +13,19 @@ use super::telling::{event, legal_day};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::catalogue::FrozenRow;
-use crate::domain::content::OpenItem;
-use crate::domain::course::{Earlier, Reached, course, region};
+use crate::domain::course::{Earlier, Reached, cap, course, is_capped_from_awareness, region};
 use crate::domain::duty::{Closing, DutyState};
 use crate::domain::duty_record::{Duty, EarlierClock};
-use crate::domain::filing::{Affected, Filing};
+use crate::domain::filing::Filing;
 use crate::domain::id::{DutyId, IncidentId, OrganisationId};
 use crate::domain::milestone::Milestone;
 use crate::domain::owed::{Event, Party, is_per_item, is_telling, owed_by_party};
-use crate::domain::phase::{PhaseKind, Shares, Standing};
+use crate::domain::phase::{Items, PhaseKind, Shares, Standing, came_up, given, items, moved};
 use crate::domain::span::Span;
 use crate::domain::vocabulary::{ContentMember, CountedFrom};
 use crate::store::incident_versions::{self, Filed};
 use crate::store::parties::{self, Told};
 use crate::store::{AnyConnection, duties};
-
-/// What is open, by whose part of the incident it belongs to: the processor's own is what is open for all alike.
-type Items = HashMap<OrganisationId, Vec<OpenItem>>;
 
 /// A version that takes effect: when it is filed, or when it is released if it waits for that.
 pub(super) struct Effect<'a> {
@@ -107,7 +103,7 @@ impl Service {
             kind,
             before: &before.filing,
             told: &told,
-            closing: Closing { at: now, by, reason: reason.unwrap_or_default() },
+            closing: Closing { at: now, by, reason: reason_of(kind, reason) },
         };
         if kind == PhaseKind::Withdrawal {
             incident_versions::withdraw(connection, incident, now)?;
@@ -134,12 +130,14 @@ impl Service {
         for (party, items) in came_up(old, new, birth.processor, birth.now) {
             after.born.extend(self.open_item_duties(birth, &party, &items));
         }
+        let stated = (items(old, birth.processor), items(new, birth.processor));
         let given = given(old, new, birth.processor);
         let mut by_party: HashMap<OrganisationId, Vec<Duty>> = HashMap::new();
         for duty in before {
-            match self.reclocked(&duty, effect, known_late) {
+            let moved = self.reclocked(&duty, effect, known_late).map(|(duty, clock)| (duty, Some(clock)));
+            match moved.or_else(|| self.promised(&duty, effect, (&stated.0, &stated.1))) {
                 Some((duty, clock)) => {
-                    after.clocks.push((duty.id.clone(), clock));
+                    after.clocks.extend(clock.map(|clock| (duty.id.clone(), clock)));
                     after.changed.push(duty);
                 }
                 None if given.contains_key(&duty.party) => by_party.entry(duty.party.clone()).or_default().push(duty),
@@ -212,7 +210,8 @@ impl Service {
         duty.clone().start(at, region, None).unwrap_or(duty)
     }
 
-    /// The duty with the clock that begins at the corrected time, if its clock began at the one before and it is still owed.
+    /// The duty with the clock that follows from the corrected time, if it is still owed and its clock or its outer limit began at
+    /// the one before.
     fn reclocked(
         &self,
         duty: &Duty,
@@ -222,18 +221,50 @@ impl Service {
         let (old, new) = (effect.before, effect.after());
         // Items and releases run from when they came up; whoever joined late has a start of its own.
         let apart = is_per_item(&duty.obligation) || duty.obligation.end == Milestone::Released;
-        if apart || known_late.contains_key(&duty.party) || !duty.starts_with(&Milestone::ProcessorAware) {
+        if apart || known_late.contains_key(&duty.party) {
             return None;
         }
         let from_agreement = duty.obligation.trigger.agreement.is_some();
         let counted_from =
             effect.counted_from(&duty.party).filter(|_| from_agreement).unwrap_or(CountedFrom::Awareness);
         let (was, is) = (old.start(counted_from), new.start(counted_from));
-        if was == is || duty.state.due().is_none_or(|due| due.start_at != was) {
+        let due = *duty.state.due()?;
+        let starts = duty.starts_with(&Milestone::ProcessorAware) && due.start_at == was && was != is;
+        let capped = is_capped_from_awareness(duty) && old.aware_at() != new.aware_at();
+        if !starts && !capped {
             return None;
         }
         let region = region(&self.law.calendar, &duty.terms.region)?;
-        duty.clone().reclock(is, region, &effect.closing).ok()
+        let earlier = Earlier { processor_aware: Some(new.aware_at()), controller_informed: None };
+        let start_at = if starts { is } else { due.start_at };
+        let moved = duty.clone().reclock(start_at, region, cap(duty, earlier, region), &effect.closing).ok();
+        moved.filter(|(moved, _)| moved.state.due() != Some(&due))
+    }
+
+    /// The duty to give an item that is still open, if another person or another time was stated for it.
+    fn promised(
+        &self,
+        duty: &Duty,
+        effect: &Effect<'_>,
+        (old, new): (&Items, &Items),
+    ) -> Option<(Duty, Option<EarlierClock>)> {
+        if !is_per_item(&duty.obligation) || !duty.state.is_open() {
+            return None;
+        }
+        let stated = |items: &Items| {
+            let about = duty.about.as_deref().and_then(ContentMember::from_code)?;
+            Some(items.get(&duty.party)?.iter().find(|item| item.member == about)?.unknown.clone())
+        };
+        let (was, is) = (stated(old)?, stated(new)?);
+        let mut promised = Duty { owner: is.owner, ..duty.clone() };
+        if was.expected_by == is.expected_by {
+            return (promised.owner != duty.owner).then_some((promised, None));
+        }
+        let now = effect.birth.now;
+        let region = region(&self.law.calendar, &duty.terms.region)?;
+        promised.terms.internal_target =
+            is.expected_by.filter(|expected| *expected > now).map(|expected| expected - now);
+        promised.reclock(now, region, None, &effect.closing).ok().map(|(duty, clock)| (duty, Some(clock)))
     }
 
     /// Stores what the version did to duties, and tells those concerned; answers whether anybody is told.
@@ -286,7 +317,7 @@ impl AmendPlan {
     /// What it does once it takes effect.
     pub(super) fn effect<'a>(&'a self, actor: &'a Actor, now: OffsetDateTime) -> Effect<'a> {
         let next = &self.next;
-        let (by, reason) = (actor.subject.clone(), next.reason.clone().unwrap_or_default());
+        let (by, reason) = (actor.subject.clone(), reason_of(next.kind, next.reason.clone()));
         Effect {
             birth: Birth { incident: &next.incident, processor: &actor.organisation, plan: &next.plan, now },
             kind: next.kind,
@@ -316,51 +347,13 @@ impl AmendPlan {
     }
 }
 
+/// Why clocks moved, as it is kept with the earlier ones; a supplement may give no reason.
+fn reason_of(kind: PhaseKind, reason: Option<String>) -> String {
+    reason.unwrap_or_else(|| kind.as_str().to_owned())
+}
+
 /// Everything that is still owed ends; a release that is still waited for does not.
 fn withdrawn(before: Vec<Duty>, closing: &Closing) -> Aftermath {
     let owed = before.into_iter().filter(|duty| duty.obligation.end != Milestone::Released);
     Aftermath { changed: owed.filter_map(|duty| duty.cancel(closing.clone()).ok()).collect(), ..Aftermath::default() }
-}
-
-/// Whether a clock began at another time than it was told.
-fn moved(old: &Filing, new: &Filing) -> bool {
-    [CountedFrom::Awareness, CountedFrom::Suspicion].into_iter().any(|from| old.start(from) != new.start(from))
-}
-
-fn items(filing: &Filing, processor: &OrganisationId) -> Items {
-    let mut items = Items::from([(processor.clone(), filing.whole().open_items())]);
-    if let Affected::Listed(shares) = &filing.affected {
-        let own = shares.iter().map(|share| (share.controller.clone(), share.figures.open_items()));
-        items.extend(own.filter(|(_, items)| !items.is_empty()));
-    }
-    items
-}
-
-/// The members that were open and are not any longer.
-fn given(old: &Filing, new: &Filing, processor: &OrganisationId) -> HashMap<OrganisationId, BTreeSet<ContentMember>> {
-    let after = items(new, processor);
-    let is_open = |party: &OrganisationId, member: ContentMember| {
-        after.get(party).is_some_and(|items| items.iter().any(|item| item.member == member))
-    };
-    let closed = items(old, processor).into_iter().map(|(party, items)| {
-        let members = items.iter().map(|item| item.member).filter(|member| !is_open(&party, *member)).collect();
-        (party, members)
-    });
-    closed.filter(|(_, members): &(_, BTreeSet<_>)| !members.is_empty()).collect()
-}
-
-/// What is open now and was not before. A date that has passed since it was first stated is no aim for a new duty.
-fn came_up(old: &Filing, new: &Filing, processor: &OrganisationId, now: OffsetDateTime) -> Items {
-    let before = items(old, processor);
-    let was_open = |party: &OrganisationId, member: ContentMember| {
-        before.get(party).is_some_and(|items| items.iter().any(|item| item.member == member))
-    };
-    let fresh = items(new, processor).into_iter().map(|(party, mut items)| {
-        items.retain(|item| !was_open(&party, item.member));
-        for item in &mut items {
-            item.unknown.expected_by = item.unknown.expected_by.filter(|expected| *expected > now);
-        }
-        (party, items)
-    });
-    fresh.filter(|(_, items)| !items.is_empty()).collect()
 }
