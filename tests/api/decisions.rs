@@ -107,6 +107,9 @@ both! {
             ("/risk", "unknown_member"),
         ];
         assert_eq!(refused.faults(), expected);
+        let mut early = decision(true, "undecided");
+        early["decided_at"] = json!("2026-11-21T00:00:00Z");
+        assert_eq!(world.decide(&filed, 0, &early).await.expect(422).faults(), [("/decided_at", "time_order")]);
         assert_eq!(items(&world.processor(), &below(&filed, "decisions")).await, [] as [Value; 0], "nothing is stored");
         assert_eq!(state(&world, &filed, "gdpr_33_1", 0).await, "running", "and nothing has moved");
     }

@@ -25,6 +25,7 @@ mod obligations;
 mod organisations;
 mod phases;
 mod phases_clocks;
+mod phases_effects;
 mod reports;
 mod sending;
 mod silence;

@@ -10,13 +10,13 @@ use crate::harness::receiver::Reply;
 use crate::harness::world::{World, instant, merge, rfc3339, text};
 
 /// All duties of one kind in an incident.
-async fn duties(world: &World, incident: &Value, obligation: &str) -> Vec<Value> {
+pub(crate) async fn duties(world: &World, incident: &Value, obligation: &str) -> Vec<Value> {
     let path = format!("/v1/duties?incident={}&limit=500", text(&incident["id"]));
     let page = world.processor().get(&path).await.expect(200).json;
     page["items"].as_array().unwrap().iter().filter(|duty| duty["obligation"] == obligation).cloned().collect()
 }
 
-async fn join(world: &World, incident: &Value, version: i32, body: &Value) -> Answer {
+pub(crate) async fn join(world: &World, incident: &Value, version: i32, body: &Value) -> Answer {
     let path = format!("/v1/incidents/{}/affected", text(&incident["id"]));
     world.processor().request("POST", &path).header("if-match", &format!("\"{version}\"")).json(body).send().await
 }

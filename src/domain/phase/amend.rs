@@ -24,9 +24,14 @@ const KINDS: &[(&str, PhaseKind)] = &[
     ("withdrawal", PhaseKind::Withdrawal),
 ];
 
-/// The members of a filing that no version changes, and what does instead.
+/// Why the kind of event stays.
+const KIND: &str = "What kind of event it is cannot change; withdraw it and file anew. Only a supplement or a correction may confirm \
+                    a `suspected_breach` as `personal_data_breach`.";
+
+/// The members of a filing that no version changes, and what does instead; a suspicion that proved true is judged when merging.
 const FIXED: &[(&str, &str)] = &[
     ("affected", "Changes of single controllers stand in `affected` beside `changes`."),
+    ("kind", KIND),
     ("drill", "A drill stays a drill."),
     ("no_duty_reason", "It was told why nobody is; controllers found late are added at `affected` of the incident."),
     ("origin", "Where it came from does not change."),
@@ -140,10 +145,8 @@ impl Amendment {
             && previous.common.kind == IncidentKind::SuspectedBreach
             && *kind == json!(IncidentKind::PersonalDataBreach);
         if !may {
-            let detail = "What kind of event it is cannot change; withdraw it and file anew. Only a supplement or a correction \
-                          may confirm a `suspected_breach` as `personal_data_breach`.";
             let mut found = Faults::default();
-            found.add("/changes/kind", "not_changeable", detail);
+            found.add("/changes/kind", "not_changeable", KIND);
             faults.extend_new(found);
         }
     }
@@ -179,7 +182,8 @@ fn changes(place: &Place<'_>, faults: &mut Faults) -> Option<Map<String, Value>>
     place.object(faults)?;
     let mut members = place.value.as_object()?.clone();
     for (name, detail) in FIXED {
-        if members.remove(*name).is_some() {
+        let confirms = *name == "kind" && members.get(*name) == Some(&json!(IncidentKind::PersonalDataBreach));
+        if !confirms && members.remove(*name).is_some() {
             faults.add(format!("{}/{name}", place.pointer), "not_changeable", *detail);
         }
     }

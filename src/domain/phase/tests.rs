@@ -110,6 +110,30 @@ fn the_form_of_a_version_is_refused_with_all_its_faults() {
 }
 
 #[test]
+fn only_a_suspicion_becomes_another_kind_of_event() {
+    let confirming =
+        |kind: &str| json!({"kind": kind, "reason": "The logs show it.", "changes": {"kind": "personal_data_breach"}});
+    let mut suspected = body();
+    suspected["kind"] = json!("suspected_breach");
+    for kind in ["supplement", "correction"] {
+        let confirmed = amended(&standing(&suspected), &confirming(kind));
+        assert_eq!(confirmed.body["kind"], "personal_data_breach");
+        assert_eq!(
+            merged(&standing(&body()), &confirming(kind)).1,
+            found(&[("/changes/kind", "not_changeable")]),
+            "it is one already"
+        );
+    }
+    assert!(
+        merged(&standing(&suspected), &confirming("completion"))
+            .1
+            .contains(&("/changes/kind".to_owned(), "not_changeable"))
+    );
+    let undone = json!({"kind": "supplement", "changes": {"kind": "suspected_breach"}});
+    assert_eq!(refused(&undone), found(&[("/changes/kind", "not_changeable")]));
+}
+
+#[test]
 fn another_form_of_a_number_or_an_unknown_replaces_the_whole() {
     for (before, patch, after) in [
         (json!({"about": 3}), json!({"exact": 4}), json!({"exact": 4})),
