@@ -14,6 +14,8 @@ use crate::store::{AnyConnection, ledger};
 
 /// Within which time staff is to have read a sub-processor's notice; an alarm, never a legal limit.
 const READING: Duration = Duration::hours(4);
+/// What it is called until somebody has read it; controllers see it, so it names nobody.
+const TITLE: &str = "Notice of a sub-processor";
 /// What stands for content that nobody has read yet.
 const UNREAD: &str = "the sub-processor's notice has not been read yet";
 
@@ -102,11 +104,19 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<IncidentId, ServiceError> {
         let actor = Actor::service(keyed.processor.clone());
-        let body = filing(keyed, told, now)?;
+        let product = keyed.source.product.as_deref();
         let key = format!("received:{}:{}", keyed.source.id, told.remote_incident);
         // The digest is that of the key: of two messages about one incident the first to arrive is filed, the other is kept with it.
         let idempotency = Idempotency::new(&key, key.as_bytes());
-        let answer = self.file_incident(&actor, Some(idempotency), body).await?;
+        let body = filing(keyed, told, product, now)?;
+        let answer = match self.file_incident(&actor, Some(idempotency.clone()), body).await {
+            // Nobody has to be told of that product, or not like this. What we know now must not be lost for that.
+            Err(ServiceError::Refused(_)) if product.is_some() => {
+                let body = filing(keyed, told, None, now)?;
+                self.file_incident(&actor, Some(idempotency), body).await?
+            }
+            filed => filed?,
+        };
         let filed: Value = serde_json::from_str(&answer.body)?;
         let id = filed["id"].as_str().and_then(|id| id.parse().ok());
         id.ok_or_else(|| ServiceError::Internal("a filing answered no id".into()))
@@ -169,7 +179,7 @@ impl Told {
 }
 
 /// The filing that a received notice becomes. Its content is unknown until staff has read it where it is kept.
-fn filing(keyed: &KeyedSource, told: &Told, now: OffsetDateTime) -> Result<Value, ServiceError> {
+fn filing(keyed: &KeyedSource, told: &Told, product: Option<&str>, now: OffsetDateTime) -> Result<Value, ServiceError> {
     let time = |at: OffsetDateTime| at.format(&Rfc3339).map_err(|error| ServiceError::Internal(error.to_string()));
     let unread = json!({"unknown": UNREAD, "expected_by": time(now + READING)?});
     let source = &keyed.source;
@@ -191,7 +201,7 @@ fn filing(keyed: &KeyedSource, told: &Told, now: OffsetDateTime) -> Result<Value
     let mut filing = json!({
         "kind": "subprocessor_breach",
         "stage": "initial",
-        "title": format!("Notice of {}", source.name),
+        "title": TITLE,
         "detected_at": time(now)?,
         "aware_at": time(now)?,
         "origin": origin,
@@ -199,7 +209,7 @@ fn filing(keyed: &KeyedSource, told: &Told, now: OffsetDateTime) -> Result<Value
     for member in ["nature", "data_categories", "contact", "consequences", "measures", "subjects", "records"] {
         filing[member] = unread.clone();
     }
-    if let Some(product) = &source.product {
+    if let Some(product) = product {
         filing["affected"] = json!({"product": product});
     } else {
         filing["affected"] = json!([]);
