@@ -18,6 +18,8 @@ use crate::store::{AnyConnection, duties, ledger, parties};
 
 /// Within which time staff is to have read a sub-processor's notice; an alarm, never a legal limit.
 const READING: Duration = Duration::hours(4);
+/// What it is called until somebody has read it; controllers see it, so it names nobody.
+const TITLE: &str = "Notice of a sub-processor";
 /// What stands for content that nobody has read yet.
 const UNREAD: &str = "the sub-processor's notice has not been read yet";
 
@@ -117,15 +119,16 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<IncidentId, ServiceError> {
         let actor = Actor::service(keyed.processor.clone());
+        let product = keyed.source.product.as_deref();
         let key = format!("received:{}:{}", keyed.source.id, told.remote_incident);
         // The digest is that of the key: of two messages about one incident the first to arrive is filed, the other is kept with it.
         let idempotency = Idempotency::new(&key, key.as_bytes());
-        let whom = keyed.source.product.as_deref();
-        let filed = self.file_incident(&actor, Some(idempotency.clone()), filing(keyed, told, whom, now)?).await;
-        let answer = match filed {
-            // Nobody has an agreement on the product now. The notice is kept all the same; staff say who is affected.
-            Err(ServiceError::Refused(_)) if whom.is_some() => {
-                self.file_incident(&actor, Some(idempotency), filing(keyed, told, None, now)?).await?
+        let body = filing(keyed, told, product, now)?;
+        let answer = match self.file_incident(&actor, Some(idempotency.clone()), body).await {
+            // Nobody has to be told of that product, or not like this. What we know now must not be lost for that.
+            Err(ServiceError::Refused(_)) if product.is_some() => {
+                let body = filing(keyed, told, None, now)?;
+                self.file_incident(&actor, Some(idempotency), body).await?
             }
             filed => filed?,
         };
@@ -234,7 +237,7 @@ fn filing(keyed: &KeyedSource, told: &Told, product: Option<&str>, now: OffsetDa
     let mut filing = json!({
         "kind": "subprocessor_breach",
         "stage": "initial",
-        "title": format!("Notice of {}", source.name),
+        "title": TITLE,
         "detected_at": time(now)?,
         "aware_at": time(now)?,
         "origin": origin,

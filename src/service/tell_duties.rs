@@ -1,5 +1,7 @@
 //! Events about duties: their clocks looked at, their steps told to the endpoints of those concerned, each once.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -12,7 +14,7 @@ use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, duties, ledger, webhooks};
+use crate::store::{AnyConnection, duties, ledger, notices, webhooks};
 
 /// How many clocks are looked at in one transaction.
 const BATCH: i64 = 500;
@@ -114,12 +116,14 @@ impl Service {
             return Ok(false);
         }
         let endpoints = webhooks::of_organisations(connection, &concerned)?;
+        let outsiders = outsiders(connection, tellings)?;
         let mut rows = Vec::new();
         for telling in tellings {
             let wanting = endpoints.iter().filter(|endpoint| {
                 endpoint.events.want(telling.event)
                     && endpoint.hears(&telling.duty.processor)
                     && telling.concerned().any(|id| id == endpoint.organisation.as_str())
+                    && !outsiders.contains(&(telling.duty.incident.as_str(), endpoint.organisation.as_str()))
             });
             rows.extend(wanting.map(|endpoint| self.telling_delivery(telling, endpoint, now)));
         }
@@ -159,6 +163,24 @@ impl Telling<'_> {
         let recipient = is_news.then_some(self.duty.recipient.as_str());
         std::iter::once(self.duty.debtor.as_str()).chain(recipient.filter(|recipient| recipient.starts_with("org_")))
     }
+}
+
+/// Those who would hear that somebody is late with telling them, before they were told at all: what waits for a release has not
+/// left the house, and its delay is no message either.
+fn outsiders<'d>(
+    connection: &mut AnyConnection,
+    tellings: &[Telling<'d>],
+) -> Result<HashSet<(&'d str, &'d str)>, ServiceError> {
+    let overdue = tellings.iter().filter(|telling| telling.event == EventType::DutyOverdue);
+    let foreign = overdue.filter(|telling| telling.duty.recipient != telling.duty.processor.as_str());
+    let mut pairs: HashSet<_> =
+        foreign.map(|telling| (telling.duty.incident.as_str(), telling.duty.recipient.as_str())).collect();
+    if !pairs.is_empty() {
+        let (incidents, controllers): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+        let told = notices::reached_out(connection, &incidents, &controllers)?;
+        pairs.retain(|(incident, controller)| !told.contains(&((*incident).to_owned(), (*controller).to_owned())));
+    }
+    Ok(pairs)
 }
 
 /// The event that a fired step means. The breach itself is told only where the alarm before it was not.

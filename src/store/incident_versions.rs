@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::notices::is_out;
 use super::row::{Door, micros};
 use super::schema::{incident, incident_version, notice};
 use crate::domain::content::CommonContent;
@@ -163,7 +164,8 @@ pub fn list(
     }
     let is_told =
         notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())).and(notice::drill.eq(false));
-    let told: bool = diesel::select(diesel::dsl::exists(notice::table.filter(is_told))).get_result(connection)?;
+    let told = notice::table.filter(is_told).filter(is_out());
+    let told: bool = diesel::select(diesel::dsl::exists(told)).get_result(connection)?;
     if !told {
         return Ok(None);
     }

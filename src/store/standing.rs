@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::notices::is_out;
 use super::row::Door;
 use super::schema::{incident, notice};
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
@@ -20,7 +21,7 @@ pub struct Standing {
     pub is_processor: bool,
 }
 
-/// How `tenant` stands to the incident; nothing if it has nothing to do with it.
+/// How `tenant` stands to the incident; nothing if it has nothing to do with it, or was not told of it yet.
 pub fn of(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
@@ -33,8 +34,13 @@ pub fn of(
         .optional()?;
     let Some((processor, detected_at)) = found else { return Ok(None) };
     let is_processor = processor == tenant.as_str();
-    if !is_processor && notice_to(connection, id, tenant)?.is_none() {
-        return Ok(None);
+    if !is_processor {
+        let told = notice::table
+            .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())))
+            .filter(is_out());
+        if !diesel::select(diesel::dsl::exists(told)).get_result(connection)? {
+            return Ok(None);
+        }
     }
     let door = Door { table: "incident", id: id.as_str() };
     let processor = door.parse("processor_id", &processor)?;

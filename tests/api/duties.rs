@@ -12,7 +12,7 @@ use crate::harness::receiver::{Receiver, Reply};
 use crate::harness::world::{World, instant, merge, text};
 
 /// A receiver for the processor's own duty events.
-async fn desk(world: &World) -> Receiver {
+pub(crate) async fn desk(world: &World) -> Receiver {
     let desk = Receiver::start();
     let webhook = json!({"url": desk.url("/desk"), "events": ["duty.*"]});
     world.processor().post("/v1/webhooks", &webhook).await.expect(201);
@@ -34,7 +34,7 @@ fn event(kind: &str, step: &str, obligation: &str) -> Vec<(String, String, Strin
     vec![(kind.to_owned(), step.to_owned(), obligation.to_owned())]
 }
 
-async fn board(client: &Client, query: &str) -> Vec<Value> {
+pub(crate) async fn board(client: &Client, query: &str) -> Vec<Value> {
     let page = client.get(&format!("/v1/duties?limit=500{query}")).await.expect(200).json;
     page["items"].as_array().unwrap().clone()
 }
