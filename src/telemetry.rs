@@ -106,6 +106,7 @@ mod tests {
         queue_depth("deliveries", 7);
         store_batch(16);
         ledger_entries_added(5);
+        release_overdue();
         let second = Metrics::install().unwrap();
         second.upkeep();
         let text = metrics.render();
@@ -116,6 +117,7 @@ mod tests {
             r#"art33_filings_total{stage="initial"} 1"#,
             r#"art33_delivery_attempts_total{class="accepted"} 1"#,
             r#"art33_delivery_lateness_seconds_bucket{le="2.5"} 1"#,
+            "art33_releases_overdue_total 1",
             "art33_delivery_oldest_open_seconds 9",
             r#"art33_duties{state="running"} 4"#,
             r#"art33_queue_depth{queue="deliveries"} 7"#,

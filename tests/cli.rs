@@ -51,7 +51,9 @@ fn fresh() -> TempDir {
 #[test]
 fn help_lists_every_command_with_a_sentence() {
     let help = assert_works(&run(&fresh(), &["--help"]));
-    for command in ["serve", "migrate", "config", "token", "import", "verify", "backup", "openapi", "health"] {
+    for command in
+        ["serve", "migrate", "config", "token", "import", "verify", "backup", "obligations", "openapi", "health"]
+    {
         let line = help.lines().find(|line| line.trim_start().starts_with(command));
         assert!(line.is_some_and(|line| line.trim_start().len() > command.len() + 10), "{command} in {help}");
         assert_works(&run(&fresh(), &[command, "--help"]));
@@ -283,6 +285,75 @@ fn postgres_migrates_up_down_and_up_and_is_served_only_then() {
     assert_eq!(assert_works(&with(&["migrate"])), up);
     assert!(assert_works(&with(&["verify"])).starts_with("The ledger fits: 0 entries"));
     assert_fails(&with(&["backup", "copy.db"]), 1, "pg_dump");
+}
+
+/// The shipped catalogue with one text replaced, as a file in `directory`.
+fn changed_catalogue(directory: &TempDir, from: &str, to: &str) -> String {
+    let shipped = std::fs::read_to_string("law/obligations.toml").unwrap();
+    assert!(shipped.contains(from), "{from}");
+    let file = directory.path().join("other.toml");
+    std::fs::write(&file, shipped.replacen(from, to, 1)).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn obligations_are_listed_for_people_and_programs() {
+    let directory = fresh();
+    let all = assert_works(&run(&directory, &["obligations"]));
+    assert!(all.contains("gdpr_33_1_omnibus [proposal, owed by nobody]"), "{all}");
+    assert!(all.lines().all(|line| line.chars().count() <= 100), "{all}");
+    let swiss = assert_works(&run(&directory, &["obligations", "--regime", "fadp", "--on", "2023-09-01"]));
+    assert!(swiss.contains("fadp_24_1") && !swiss.contains("gdpr_33_1"), "{swiss}");
+    let json = assert_works(&run(&directory, &["obligations", "--json", "--regime", "nis2"]));
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(json["items"].as_array().unwrap().iter().all(|row| row["regime"] == "nis2"), "{json}");
+    assert_fails(
+        &run(&directory, &["obligations", "--regime", "moon"]),
+        1,
+        "no row has this regime; there are: gdpr, ",
+    );
+    assert_eq!(run(&directory, &["obligations", "--on", "today"]).status.code(), Some(2));
+    assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none(), "no database is made");
+}
+
+#[test]
+fn obligations_diff_says_what_future_incidents_would_owe() {
+    let directory = fresh();
+    let same = changed_catalogue(&directory, "version", "version");
+    assert!(assert_works(&run(&directory, &["obligations", "diff", &same])).ends_with("No difference.\n"));
+    let other = changed_catalogue(&directory, "span = \"PT72H\"", "span = \"PT96H\"");
+    let text = assert_works(&run(&directory, &["obligations", "diff", &other, "--on", "2026-11-22"]));
+    let expected = "Catalogue 2026-11-22 against 2026-11-22
+
+Rows
+  ~ gdpr_33_1
+        span: PT72H → PT96H
+
+What future incidents would owe differently
+  From 2026-11-22:
+    ~ gdpr_33_1: owed with other terms
+        span: PT72H → PT96H
+        for personal_data_breach, suspected_breach, subprocessor_breach; seat in EEA
+";
+    assert_eq!(text, expected);
+    let json = assert_works(&run(&directory, &["obligations", "diff", &other, "--json"]));
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["effects"][0]["fields"][0]["after"], "PT96H");
+}
+
+#[test]
+fn a_catalogue_that_makes_no_sense_stops_the_start() {
+    let directory = fresh();
+    let file = changed_catalogue(&directory, "span = \"PT72H\"", "span = 72");
+    for arguments in [&["serve"][..], &["obligations"]] {
+        let mut command = program(directory.path(), arguments);
+        command.env("ART33_LAW_OBLIGATIONS", &file).env("ART33_LISTEN", "127.0.0.1:0");
+        let output = command.output().unwrap();
+        assert_fails(&output, 1, &format!("{file}: row `gdpr_33_1`, field `span`: Expected a span with its unit"));
+    }
+    let mut command = program(directory.path(), &["obligations"]);
+    command.env("ART33_LAW_OBLIGATIONS", "absent.toml");
+    assert_fails(&command.output().unwrap(), 1, "absent.toml: ");
 }
 
 #[test]

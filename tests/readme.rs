@@ -23,6 +23,17 @@ fn quoted_programs_are_the_files() {
     }
 }
 
+#[test]
+fn the_quoted_deadline_is_what_the_command_prints() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let after = readme.split_once("<!-- deadline -->").unwrap().1;
+    let quoted = after.split_once("```text\n").unwrap().1.split_once("```").unwrap().0;
+    let asked = "deadline --rule eu_hours --span PT72H --from 2026-10-24T14:20:00+02:00 --region DE-BW";
+    assert!(readme.contains(&format!("art33 {asked}")));
+    let output = Command::new(env!("CARGO_BIN_EXE_art33")).args(asked.split(' ')).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), quoted.trim_end());
+}
+
 /// Runs a program of `docs/verify`; `None` where its interpreter is not installed.
 fn accepts(interpreter: &str, name: &str, secret: &str, signatures: &str, body: &str, tolerance: &str) -> Option<bool> {
     let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -88,7 +88,7 @@ routes! {
     GET "/v1/sources" => sources::list;
     GET "/v1/sources/{id}" => sources::show;
     PUT "/v1/sources/{id}" => sources::change;
-    POST "/v1/inbound/{id}" => sources::receive;
+    POST "/inbound/{id}" => sources::receive;
     GET "/healthz" => system::healthz;
     GET "/readyz" => system::readyz;
     GET "/metrics" => system::metrics;

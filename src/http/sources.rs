@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::api::Shared;
 use super::auth::Caller;
-use super::extract::{IfMatch, JsonBody, Query, created, path_id, read, shown};
+use super::extract::{IfMatch, JsonBody, Query, created, media_type, path_id, read, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
 use crate::domain::fault::Faults;
@@ -55,7 +55,7 @@ pub(super) async fn change(
     Ok(shown(&source, Some(version)))
 }
 
-/// `POST /v1/inbound/{id}`
+/// `POST /inbound/{id}`
 pub(super) async fn receive(
     api: Shared,
     request: HttpRequest,
@@ -65,6 +65,9 @@ pub(super) async fn receive(
     let id: SourceId = path_id(&id)?;
     if let Some(wait) = api.must_wait(&format!("inbound {id}")) {
         return Err(Problem::too_many_requests(wait));
+    }
+    if media_type(&request) != "application/json" {
+        return Err(Problem::unsupported_media_type("application/json"));
     }
     let body = read(payload.into_inner(), LARGEST).await?;
     let headers = request.headers();

@@ -99,8 +99,8 @@ impl Service {
         if let Some(answer) = self.earlier_answer(connection, &request.actor, request.idempotency.as_ref())? {
             return Ok(Prepared::Answered(answer));
         }
-        let processor = filing_processor(connection, &request.actor)?;
         let current = newest_version(connection, request)?;
+        let processor = filing_processor(connection, &request.actor)?;
         let mut told = parties::told(connection, &request.incident)?;
         told.sort_by(|one, other| one.agreement.controller.cmp(&other.agreement.controller));
         let controllers: Vec<_> = told.iter().map(|told| told.agreement.controller.clone()).collect();

@@ -26,6 +26,29 @@ pub(super) struct Birth<'a> {
     pub(super) now: OffsetDateTime,
 }
 
+/// What every duty of an incident needs, whatever brings it about.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) incident: &'a IncidentId,
+    pub(super) processor: &'a OrganisationId,
+    /// Where the processor sits.
+    pub(super) seat: &'a Seat,
+    pub(super) drill: bool,
+    pub(super) now: OffsetDateTime,
+}
+
+impl<'a> Birth<'a> {
+    fn ground(&self) -> Ground<'a> {
+        Ground {
+            incident: self.incident,
+            processor: self.processor,
+            seat: &self.plan.seat,
+            drill: self.plan.filing.drill,
+            now: self.now,
+        }
+    }
+}
+
 impl Service {
     /// What is owed between the processor and one controller, and by that controller.
     pub(super) fn duties_of_party(&self, birth: Birth<'_>, told: &Told) -> Vec<Duty> {
@@ -52,7 +75,7 @@ impl Service {
             recipient: recipient(row, birth.processor, Some(&agreement.controller)),
             legal_basis: [Some(row.basis.clone()), clause].into_iter().flatten().collect::<Vec<_>>().join("; "),
             debtor: if row.debtor == Debtor::Processor { birth.processor } else { &agreement.controller }.clone(),
-            ..self.duty(birth, row, &agreement.controller, terms, start_at)
+            ..self.duty(birth.ground(), row, &agreement.controller, terms, start_at)
         }
     }
 
@@ -65,28 +88,39 @@ impl Service {
                 region: place(row, &birth.plan.seat, &birth.plan.seat),
                 internal_target: None,
             };
-            self.duty(birth, row, birth.processor, terms, birth.plan.filing.aware_at())
+            self.duty(birth.ground(), row, birth.processor, terms, birth.plan.filing.aware_at())
         });
         own.collect()
     }
 
-    /// One duty for each open item, owed by `party`'s processor until the time that was stated for it.
+    /// One duty for each open item of the filing.
     pub(super) fn open_item_duties(&self, birth: Birth<'_>, party: &OrganisationId, items: &[OpenItem]) -> Vec<Duty> {
-        let rows = birth.plan.rows.iter().filter(|row| owed::is_per_item(row));
+        self.item_duties(birth.ground(), &birth.plan.rows, party, items)
+    }
+
+    /// One duty for each item, owed by the processor until the time that was stated for it.
+    pub(super) fn item_duties(
+        &self,
+        ground: Ground<'_>,
+        rows: &[Arc<FrozenRow>],
+        party: &OrganisationId,
+        items: &[OpenItem],
+    ) -> Vec<Duty> {
+        let rows = rows.iter().filter(|row| owed::is_per_item(row));
         let duties = rows.flat_map(|row| {
             items.iter().map(|item| {
                 let terms = FrozenTerms {
                     span: Span::WithoutUndueDelay,
                     rule: row.rule,
-                    region: place(row, &birth.plan.seat, &birth.plan.seat),
-                    internal_target: item.unknown.expected_by.map(|expected| expected - birth.now),
+                    region: place(row, ground.seat, ground.seat),
+                    internal_target: item.unknown.expected_by.map(|expected| expected - ground.now),
                 };
-                let controller = (party != birth.processor).then_some(party);
+                let controller = (party != ground.processor).then_some(party);
                 Duty {
-                    recipient: recipient(row, birth.processor, controller),
+                    recipient: recipient(row, ground.processor, controller),
                     about: Some(item.member.to_string()),
                     owner: item.unknown.owner.clone(),
-                    ..self.duty(birth, row, party, terms, birth.now)
+                    ..self.duty(ground, row, party, terms, ground.now)
                 }
             })
         });
@@ -96,13 +130,13 @@ impl Service {
     /// A duty of the processor without agreement; its clock runs from `start_at` if it starts with the processor's knowledge.
     fn duty(
         &self,
-        birth: Birth<'_>,
+        ground: Ground<'_>,
         row: &Arc<FrozenRow>,
         party: &OrganisationId,
         terms: FrozenTerms,
         start_at: OffsetDateTime,
     ) -> Duty {
-        let by_processor = row.debtor == Debtor::Processor || party == birth.processor;
+        let by_processor = row.debtor == Debtor::Processor || party == ground.processor;
         let runs = match row.start {
             Milestone::ProcessorAware => true,
             Milestone::DebtorAware => by_processor,
@@ -110,21 +144,21 @@ impl Service {
         };
         let due =
             region(&self.law.calendar, &terms.region).filter(|_| runs).map(|region| terms.due(start_at, region, None));
-        let state = match (due, birth.plan.filing.drill) {
+        let state = match (due, ground.drill) {
             (due, true) => DutyState::Drill(due),
             (Some(due), false) => DutyState::Running(due),
             (None, false) => DutyState::NotStarted,
         };
         let next = due.filter(|_| state.is_open()).and_then(|due| due.next(Some(Step::Half)));
         Duty {
-            id: self.id(birth.now),
-            incident: birth.incident.clone(),
-            processor: birth.processor.clone(),
+            id: self.id(ground.now),
+            incident: ground.incident.clone(),
+            processor: ground.processor.clone(),
             party: party.clone(),
             agreement: None,
             obligation: Arc::clone(row),
-            debtor: birth.processor.clone(),
-            recipient: recipient(row, birth.processor, None),
+            debtor: ground.processor.clone(),
+            recipient: recipient(row, ground.processor, None),
             legal_basis: row.basis.clone(),
             terms,
             about: None,
@@ -145,7 +179,7 @@ impl Service {
             internal_target: Some(window),
         };
         let about = Some(version.to_string());
-        Some(Duty { about, ..self.duty(birth, row, birth.processor, terms, birth.now) })
+        Some(Duty { about, ..self.duty(birth.ground(), row, birth.processor, terms, birth.now) })
     }
 }
 

@@ -83,8 +83,8 @@ impl Service {
         if let Some(answer) = self.earlier_answer(connection, &request.actor, request.idempotency.as_ref())? {
             return Ok(Prepared::Answered(answer));
         }
-        let processor = filing_processor(connection, &request.actor)?;
         let current = newest_version(connection, request)?;
+        let processor = filing_processor(connection, &request.actor)?;
         let told = parties::told(connection, &request.incident)?;
         let told: Vec<_> = told.into_iter().map(|told| told.agreement.controller).collect();
         let before = standing(&current, &request.incident, &told)?;

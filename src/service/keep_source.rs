@@ -95,7 +95,7 @@ impl Service {
 
     /// The source with the address that the sub-processor sends to.
     fn reachable(&self, source: Source) -> Result<serde_json::Value, ServiceError> {
-        let url = format!("{}/v1/inbound/{}", self.public_url.as_str().trim_end_matches('/'), source.id);
+        let url = format!("{}/inbound/{}", self.public_url.as_str().trim_end_matches('/'), source.id);
         let mut shown = serde_json::to_value(source)?;
         shown["inbound_url"] = url.into();
         Ok(shown)

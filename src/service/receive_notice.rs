@@ -4,13 +4,17 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::derive::Ground;
+use super::telling::legal_day;
 use super::{Idempotency, Service, ServiceError};
 use crate::crypto::{SenderKey, SignedHeaders, WebhookSecret, is_genuine, sha256_hex};
 use crate::domain::actor::Actor;
-use crate::domain::id::{IncidentId, SourceId};
+use crate::domain::content::{OpenItem, Unknown};
+use crate::domain::id::{IncidentId, OrganisationId, SourceId};
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::vocabulary::ContentMember;
 use crate::store::sources::{self, KeyedSource, Message, secret_context};
-use crate::store::{AnyConnection, ledger};
+use crate::store::{AnyConnection, duties, ledger, parties};
 
 /// Within which time staff is to have read a sub-processor's notice; an alarm, never a legal limit.
 const READING: Duration = Duration::hours(4);
@@ -30,6 +34,15 @@ pub struct Inbound {
     pub signature: String,
     /// The exact bytes.
     pub body: Vec<u8>,
+}
+
+/// A message that is kept with its incident.
+struct Kept {
+    id: String,
+    body: String,
+    incident: IncidentId,
+    /// Whether the incident was known before.
+    is_update: bool,
 }
 
 /// What the sender's service says of its notice.
@@ -75,11 +88,13 @@ impl Service {
             .store
             .read(move |connection| Ok::<_, ServiceError>(sources::incident_of(connection, &source, &remote)?))
             .await?;
+        let is_update = known.is_some();
         let incident = match known {
             Some(incident) => incident,
             None => self.file_received(&keyed, &told, now).await?,
         };
-        self.keep_message(&keyed, &told, inbound.id, text, incident.clone(), now).await?;
+        let message = Kept { id: inbound.id, body: text, incident: incident.clone(), is_update };
+        self.keep_message(&keyed, &told, message, now).await?;
         Ok(Some(incident))
     }
 
@@ -126,16 +141,15 @@ impl Service {
         &self,
         keyed: &KeyedSource,
         told: &Told,
-        message: String,
-        body: String,
-        incident: IncidentId,
+        message: Kept,
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
         let (source, processor) = (keyed.source.id.clone(), keyed.processor.clone());
         let (event, remote) = (told.event.clone(), told.remote_incident.clone());
+        let service = self.clone();
         let work = move |connection: &mut AnyConnection| {
-            let kept =
-                Message { source: &source, id: &message, remote_incident: &remote, body: &body, incident: &incident };
+            let Kept { id, body, incident, is_update } = &message;
+            let kept = Message { source: &source, id, remote_incident: &remote, body, incident };
             if !sources::keep(connection, kept, now)? {
                 return Ok(());
             }
@@ -144,15 +158,37 @@ impl Service {
                 tenant: processor.clone(),
                 counterpart: None,
                 kind: "notice.received",
-                object: message.clone(),
+                object: id.clone(),
                 facts: json!({"source": source, "type": event, "body_sha256": sha256_hex(body.as_bytes())}),
                 actor: Actor::service(processor.clone()),
                 at: now,
             };
             ledger::append(connection, &[entry])?;
+            if *is_update {
+                service.note_update(connection, &processor, incident, now)?;
+            }
             Ok::<_, ServiceError>(())
         };
         self.store.write(work).await
+    }
+}
+
+impl Service {
+    /// A later message of the sub-processor leaves something to do: somebody has to read it and pass on what it says.
+    fn note_update(
+        &self,
+        connection: &mut AnyConnection,
+        processor: &OrganisationId,
+        incident: &IncidentId,
+        now: OffsetDateTime,
+    ) -> Result<(), ServiceError> {
+        let Some(known) = parties::processor(connection, processor)? else { return Ok(()) };
+        let ground = Ground { incident, processor, seat: &known.seat, drill: false, now };
+        let unknown = Unknown { reason: UNREAD.to_owned(), owner: None, expected_by: Some(now + READING) };
+        let item = OpenItem { member: ContentMember::Nature, unknown };
+        let rows = self.rows_in_force(legal_day(now));
+        let owed = self.item_duties(ground, &rows, processor, &[item]);
+        Ok(duties::insert(connection, &owed)?)
     }
 }
 

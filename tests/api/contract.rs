@@ -136,7 +136,9 @@ async fn known_ids(world: &World) -> Vec<String> {
     acknowledge(world).await.expect(200);
     let duty = world.duty(&filed, "gdpr_33_1", 0).await;
     let kept = world.record(&filed, 0, &text(&duty["start_at"]), &json!({})).await.expect(201).id();
-    let more = [text(&duty["id"]), kept];
+    let source =
+        world.processor().post("/v1/sources", &json!({"name": "Rechenwerk Hosting GmbH"})).await.expect(201).id();
+    let more = [text(&duty["id"]), kept, source];
     let first = vec![
         controller.id.clone(),
         controller.agreement.clone(),
@@ -247,7 +249,7 @@ async fn chain(operation: &str, app: &TestApp, world: &World) -> Answer {
     let signed_at = app.now().unix_timestamp();
     let key = standardwebhooks::Webhook::new(SECRET).unwrap();
     let signature = key.sign("dlv_1", signed_at, body.as_bytes()).unwrap();
-    let request = app.anonymous().request("POST", &format!("/v1/inbound/{id}"));
+    let request = app.anonymous().request("POST", &format!("/inbound/{id}"));
     let request = request.header("webhook-id", "dlv_1").header("webhook-timestamp", &signed_at.to_string());
     request.header("webhook-signature", &signature).body("application/json", body).send().await
 }

@@ -23,6 +23,7 @@ mod instructions;
 mod ledger;
 mod lint;
 mod milestones;
+mod obligations;
 mod organisations;
 mod phases;
 mod phases_clocks;

@@ -5,7 +5,7 @@ use time::Duration;
 
 use crate::harness::acts::{below, declare, told};
 use crate::harness::app::TestApp;
-use crate::harness::world::{World, merge, text};
+use crate::harness::world::{World, agreement, merge, text};
 
 fn classified(at: &str) -> Value {
     json!({"milestone": "classified", "at": at, "by": "B. Beispiel", "reason": "Geheim: ein Zehntel aller Kunden"})
@@ -81,5 +81,36 @@ both! {
             client.post(&path, &other).await.expect(404);
             client.get(&path).await.expect(404);
         }
+    }
+
+    async fn an_objection_that_reached_the_processor_ends_the_period_for_it(app: TestApp) {
+        let world = app.world(2).await;
+        for controller in &world.controllers {
+            let path = format!("/v1/agreements/{}", controller.agreement);
+            let current = world.processor().get(&path).await.expect(200);
+            let mut body = agreement(&controller.id, &text(&current.json["reference"]), &controller.webhook);
+            body.as_object_mut().unwrap().remove("controller");
+            let terms = json!({"terms": {"triggers": ["subprocessor_change"], "subprocessor_objection": "P14D", "required_content": []}});
+            merge(&mut body, &terms);
+            world.processor().put(&path, current.header("etag"), &body).await.expect(200);
+        }
+        let mut filing = world.filing();
+        filing["kind"] = json!("subprocessor_change");
+        let filed = world.processor().post("/v1/incidents", &filing).await.expect(201).json;
+        app.step_workers().await;
+        let right = "contract_subprocessor_objection";
+        assert_eq!(world.duty(&filed, right, 0).await["state"], "running");
+        app.advance(Duration::DAY);
+        let objection = json!({
+            "milestone": "objection", "at": "2026-11-23T00:00:00Z", "by": "A. Muster", "controller": world.controllers[0].id,
+        });
+        let kept = world.processor().post(&below(&filed, "milestones"), &objection).await.expect(201).json;
+        assert_eq!((&kept["party"], &kept["recorded_by"]), (&json!(world.controllers[0].id), &json!(world.processor)));
+        let duty = world.duty(&filed, right, 0).await;
+        assert_eq!((&duty["state"], &duty["late"]), (&json!("met"), &json!(false)));
+        assert_eq!(world.duty(&filed, right, 1).await["state"], "running");
+        app.advance(Duration::days(20));
+        app.step_workers().await;
+        assert_eq!(world.duty(&filed, right, 1).await["state"], "lapsed", "nobody objected in time");
     }
 }

@@ -100,6 +100,9 @@ both! {
         assert_eq!((&both[0]["content"]["reason"], &both[0]["version"]), (&json!(reason), &json!(3)));
         assert_eq!(both[0]["content"]["changes"][0]["pointer"], "/title");
         assert!(!serde_json::to_string(&none).unwrap().contains("300"), "nothing of others");
+        let report = format!("/v1/incidents/{}/report?format=json&lang=en", text(&filed["id"]));
+        let report = world.controller_client(1).get(&report).await.expect(200).json;
+        assert_eq!(report["notices"].as_array().unwrap().len(), 3, "the report tells every notice");
         assert!(app.service().verify_ledger().await.unwrap().verified);
     }
 
@@ -223,7 +226,7 @@ both! {
         assert_eq!(again.header("idempotency-replayed"), "true");
         assert_eq!(versions(&world.processor(), &filed).await.len(), 3);
         let controller = app.as_org(&world.controllers[0].id, "incidents:write");
-        controller.request("POST", &path).header("if-match", "\"3\"").json(&body).send().await.expect(403);
+        controller.request("POST", &path).header("if-match", "\"3\"").json(&body).send().await.expect(404);
     }
 
     async fn a_drill_stays_in_the_house(app: TestApp) {

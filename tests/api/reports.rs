@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use time::Duration;
 
+use crate::harness::acts::decision;
 use crate::harness::app::TestApp;
 use crate::harness::receiver::Reply;
 use crate::harness::world::{World, merge, text};
@@ -119,6 +120,35 @@ both! {
         for query in ["&format=doc", "&lang=fr"] {
             let path = format!("/v1/incidents/{}/report?x=1{query}", text(&filed["id"]));
             world.processor().get(&path).await.expect(400);
+        }
+    }
+
+    async fn what_was_decided_and_filed_stands_in_the_report_of_its_controller_only(app: TestApp) {
+        let world = app.world(2).await;
+        let filed = world.file().await;
+        app.step_workers().await;
+        world.decide(&filed, 0, &decision(true, "exempt_a")).await.expect(201);
+        app.advance(Duration::days(4));
+        app.step_workers().await;
+        let late = json!({"reference": "LfDI-1", "authority": "de-bw", "delay_reason": "The logs had to be read."});
+        world.record(&filed, 0, "2026-11-26T00:00:00Z", &late).await.expect(201);
+        let of = |index: usize| format!("&lang=en&controller={}", world.controllers[index].id);
+        let own = report(&world, &filed, &of(0)).await;
+        let decided = &own["decisions"][0];
+        assert_eq!((&decided["notify_persons"]["code"], &decided["notify_authority"]), (&json!("exempt_a"), &json!(true)));
+        let filing = &own["filings"][0];
+        assert_eq!(filing["obligation"], json!({"code": "gdpr_33_1", "label": "Notify the supervisory authority"}));
+        assert_eq!((&filing["late"], &filing["reference"]), (&json!(true), &json!("LfDI-1")));
+        assert_eq!((&filing["delay_reason"], &filing["authority"]["id"]), (&late["delay_reason"], &json!("de-bw")));
+        let duties = own["duties"].as_array().unwrap();
+        let persons = duties.iter().find(|duty| duty["obligation"]["code"] == "gdpr_34").unwrap();
+        assert_eq!((&persons["state"]["code"], &persons["closing"]["by"]), (&json!("not_required"), &decided["by"]));
+        let other = report(&world, &filed, &of(1)).await;
+        assert_eq!((&other["decisions"], &other["filings"]), (&json!([]), &json!([])));
+        for (index, lang) in [(0, "de"), (0, "en"), (1, "de")] {
+            let path = format!("/v1/incidents/{}/report?format=pdf&lang={lang}", text(&filed["id"]));
+            let pdf = world.controller_client(index).get(&path).await.expect(200);
+            assert!(pdf.body.starts_with(b"%PDF-"));
         }
     }
 }

@@ -41,7 +41,7 @@ fn obligation(row: &Obligation, today: Date) -> String {
     line(&format!("{}; {}", time_limit(row), row.basis));
     line(&when(row));
     let valid_to = row.valid_to.map_or_else(String::new, |last| format!(" to {last}"));
-    line(&format!("from {} to {}; valid from {}{valid_to}", row.start, row.end, row.valid_from));
+    line(&format!("clock: {} → {}; valid from {}{valid_to}", row.start, row.end, row.valid_from));
     text
 }
 

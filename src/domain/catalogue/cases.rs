@@ -91,10 +91,17 @@ impl Cases {
             kinds: some.iter().map(|case| case.kind).collect(),
             facts: facts(true).collect(),
             without_facts: facts(false).collect(),
-            seats: if seats.len() == self.seats.len() { BTreeSet::new() } else { seats },
+            seats: if seats.len() == self.seats.len() { BTreeSet::new() } else { self.widest(&seats) },
             agreement: common(some.iter().map(|case| case.agreement)),
             declared: common(some.iter().map(|case| case.declared)),
         }
+    }
+
+    /// The seats without those that lie in another one of them, where every seat in that one is there.
+    fn widest(&self, seats: &BTreeSet<String>) -> BTreeSet<String> {
+        let whole = |area: &String| self.seats.iter().all(|seat| !lies_in(seat, area) || seats.contains(seat));
+        let inside = |seat: &String| seats.iter().any(|area| area != seat && whole(area) && lies_in(seat, area));
+        seats.iter().filter(|seat| !inside(seat)).cloned().collect()
     }
 }
 
