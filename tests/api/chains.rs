@@ -182,10 +182,10 @@ both! {
         assert_eq!(desk.taken_of("duty.overdue").await.len(), open.len(), "somebody has to read it");
         assert_eq!(world.receiver.taken().await.len(), 0);
 
-        let joiner = json!({"controller": world.controllers[0].id, "known_at": "2026-11-22T04:40:00Z", "reason": "Read just now."});
+        let late = json!({"controller": world.controllers[0].id, "known_at": "2026-11-22T04:40:00Z", "reason": "Read just now."});
         let path = below(&listed[0], "affected");
         let request = world.processor().request("POST", &path).header("if-match", "\"1\"");
-        let joined = request.json(&json!({"affected": [joiner]})).send().await.expect(201).json;
+        let joined = request.json(&json!({"affected": [late]})).send().await.expect(201).json;
         assert_eq!((&joined["told_count"], &joined["affected_count"]), (&json!(1), &json!(1)));
         assert_eq!(world.duty(&listed[0], "contract_notice", 0).await["start_at"], "2026-11-22T04:40:00Z");
         app.step_workers().await;

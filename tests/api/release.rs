@@ -150,7 +150,7 @@ both! {
         let path = format!("/v1/incidents/{}/versions", text(&filed["id"]));
         let version = world.processor().get(&path).await.expect(200).json["items"][0].clone();
         let body = json!({"version": 1, "content_sha256": version["content_sha256"]});
-        let refused = second(&app, &world).post(&super::release::path(&filed), &body).await.expect(409);
+        let refused = second(&app, &world).post(&crate::release::path(&filed), &body).await.expect(409);
         assert_eq!(refused.problem(), "not-awaited");
     }
 
@@ -225,7 +225,7 @@ both! {
         assert_eq!(arrived(&world).await, []);
         let mut crossed = of(&second);
         crossed["version"] = json!(1);
-        let person = super::release::second(&app, &world);
+        let person = crate::release::second(&app, &world);
         assert_eq!(person.post(&path(&filed), &crossed).await.expect(409).problem(), "content-mismatch");
 
         release(&app, &world, &filed).await.expect(200);
