@@ -113,7 +113,8 @@ impl Service {
         Answer::of(&released)
     }
 
-    /// Opens what was held back of a version, fulfils the duty to release it, and writes it down.
+    /// Opens what was held back of a version, fulfils the duty to release it, does to duties what the version says, and writes it
+    /// down.
     fn let_go(
         &self,
         connection: &mut AnyConnection,
@@ -126,7 +127,8 @@ impl Service {
         let sent = outbox::open_held(connection, id, version, now)?;
         let duty = release_duty_of(connection, id, &actor.organisation, version)?;
         let reached = duty.map(|duty| Reached::of(Milestone::Released, now, duty.id)).into_iter().collect();
-        let changed = self.happened(connection, id, &actor.organisation, reached, now)?;
+        let mut changed = self.happened(connection, id, &actor.organisation, reached, now)?;
+        changed.extend(self.release_effect(connection, actor, id, version, now)?);
         let entry = NewEntry {
             stream: Stream::Incident(id.clone()),
             tenant: actor.organisation.clone(),

@@ -49,6 +49,7 @@ pub fn insert(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), Sto
 pub fn update(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), StoreError> {
     const SET: &[&str] = &[
         "state",
+        "owner",
         "is_open",
         "clock_version",
         "start_at",

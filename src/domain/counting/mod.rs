@@ -154,6 +154,12 @@ impl CountingRule {
     }
 }
 
+/// The end of the same date so many months later in `region`, UTC, whether or not that is a working day; `None` for other spans.
+pub fn same_date(from: OffsetDateTime, span: &Span, region: &Region) -> Option<OffsetDateTime> {
+    let Span::Months(months) = span else { return None };
+    days::same_date(from, months.count(), region).ok()
+}
+
 /// `instant` and so much elapsed time later.
 fn later(instant: OffsetDateTime, length: Duration) -> Result<OffsetDateTime, CountingError> {
     instant.checked_add(length).ok_or(CountingError::TooFar)
