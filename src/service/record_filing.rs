@@ -11,7 +11,7 @@ use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::{Actor, Scope};
 use crate::domain::authority_filing::{AuthorityFiling, NewAuthorityFiling};
-use crate::domain::catalogue::Recipient;
+use crate::domain::catalogue::{Fact, Recipient};
 use crate::domain::course::Reached;
 use crate::domain::duty::DutyState;
 use crate::domain::duty_record::Duty;
