@@ -35,7 +35,8 @@ impl Part {
         self.standing.is_processor && self.party != self.standing.processor
     }
 
-    /// An entry that both who are concerned read, and no other controller: in the stream of the notice that ties the two.
+    /// An entry that both who are concerned read, and no other controller: in the stream of the notice that ties the two. Until a
+    /// notice has left the house the processor reads it alone.
     pub(super) fn entry(
         &self,
         connection: &mut AnyConnection,
@@ -43,11 +44,12 @@ impl Part {
         (kind, object): (&'static str, &str),
         facts: Value,
     ) -> Result<NewEntry, ServiceError> {
-        let notice = standing::notice_to(connection, &self.incident, &self.party)?;
+        let tie = standing::tie(connection, &self.incident, &self.party)?;
+        let is_out = tie.as_ref().is_some_and(|tie| tie.is_out);
         Ok(NewEntry {
-            stream: notice.map_or_else(|| Stream::Incident(self.incident.clone()), Stream::Notice),
+            stream: tie.map_or_else(|| Stream::Incident(self.incident.clone()), |tie| Stream::Notice(tie.notice)),
             tenant: self.standing.processor.clone(),
-            counterpart: Some(&self.party).filter(|party| **party != self.standing.processor).cloned(),
+            counterpart: is_out.then(|| self.party.clone()),
             kind,
             object: object.to_owned(),
             facts,
@@ -73,8 +75,8 @@ pub(super) fn controller_meant(
     named: Option<&OrganisationId>,
 ) -> Result<OrganisationId, ServiceError> {
     if let Some(named) = named {
-        let notice = standing::notice_to(connection, incident, named)?;
-        return notice.map(|_| named.clone()).ok_or_else(unknown_controller);
+        let tie = standing::tie(connection, incident, named)?;
+        return tie.map(|_| named.clone()).ok_or_else(unknown_controller);
     }
     match incidents::some_controllers(connection, incident)?.as_slice() {
         [only] => only.parse().map_err(|_| ServiceError::Internal("an affected controller has no id".into())),

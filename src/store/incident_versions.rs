@@ -8,6 +8,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{incident, incident_version, notice};
+use super::standing::is_told;
 use crate::domain::content::CommonContent;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::page::PageRequest;
@@ -161,10 +162,7 @@ pub fn list(
             .load(connection)?;
         return rows.into_iter().map(for_processor).collect::<Result<_, _>>().map(Some);
     }
-    let is_told =
-        notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())).and(notice::drill.eq(false));
-    let told: bool = diesel::select(diesel::dsl::exists(notice::table.filter(is_told))).get_result(connection)?;
-    if !told {
+    if !is_told(connection, id, tenant)? {
         return Ok(None);
     }
     let its = notice::incident_id
@@ -172,7 +170,7 @@ pub fn list(
         .and(notice::incident_version.eq(incident_version::version));
     let rows: Vec<(VersionRow, String, String)> = incident_version::table
         .inner_join(notice::table.on(its))
-        .filter(is_told)
+        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())))
         // What still waits for a second person has not been told to anybody.
         .filter(incident_version::release_state.ne("awaited"))
         .filter(incident_version::version.gt(after))
