@@ -1,7 +1,13 @@
 //! Incidents: storing one filing, and reading within the caller's scope.
+//!
+//! The row is what the processor has filed. A controller sees what the newest notice says that has left the house towards it.
+
+use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
 
 use super::batch;
 use super::connection::AnyConnection;
@@ -10,6 +16,7 @@ use super::notices::is_out;
 use super::row::Door;
 use super::schema::{incident, notice, organisation};
 use crate::domain::course::Earlier;
+use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::incident::{Incident, IncidentState, IncidentSummary, Link, NoticeCounts};
 use crate::domain::page::{Page, PageRequest};
@@ -105,6 +112,53 @@ pub fn known_since(
     })
 }
 
+/// The newest of what has left the house of an incident towards one controller.
+struct Share {
+    version: i32,
+    content: String,
+    told: Told,
+    is_withdrawal: bool,
+}
+
+/// What the content of a notice says of the incident itself.
+#[derive(Debug, serde::Deserialize)]
+struct Told {
+    kind: String,
+    stage: String,
+    title: String,
+    #[serde(with = "time::serde::rfc3339")]
+    detected_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    aware_at: OffsetDateTime,
+    #[serde(default)]
+    awareness_reason: Option<String>,
+}
+
+/// What `controller` was told of these incidents.
+fn shares(
+    connection: &mut AnyConnection,
+    controller: &OrganisationId,
+    ids: &[&str],
+) -> Result<HashMap<String, Share>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(String, i32, String, String)> = notice::table
+        .filter(notice::incident_id.eq_any(ids).and(notice::controller_id.eq(controller.as_str())))
+        .filter(is_out())
+        .order(notice::sequence)
+        .select((notice::incident_id, notice::incident_version, notice::content, notice::type_))
+        .load(connection)?;
+    // The last of each incident is the newest.
+    let newest: HashMap<_, _> =
+        rows.into_iter().map(|(id, version, content, kind)| (id, (version, content, kind))).collect();
+    let share = |(id, (version, content, kind)): (String, (i32, String, String))| {
+        let told = Door { table: "notice", id: &id }.json("content", &content)?;
+        Ok((id, Share { version, content, told, is_withdrawal: kind == EventType::NoticeWithdrawal.as_str() }))
+    };
+    newest.into_iter().map(share).collect()
+}
+
 /// Which incidents a list shows.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentFilter {
@@ -140,21 +194,82 @@ fn counts(
     Ok(rows.into_iter().map(split).collect())
 }
 
-fn summary(row: &IncidentRow, tenant: &OrganisationId, counts: NoticeCounts) -> Result<IncidentSummary, StoreError> {
+/// An incident in a list: as it stands for its processor, as it was told for a controller, whose share is given.
+fn summary(row: &IncidentRow, share: Option<&Share>, counts: NoticeCounts) -> Result<IncidentSummary, StoreError> {
     let door = Door { table: "incident", id: &row.id };
-    Ok(IncidentSummary {
+    let is_withdrawn = share.map_or(row.withdrawn_at.is_some(), |share| share.is_withdrawal);
+    let whole = IncidentSummary {
         id: door.parse("id", &row.id)?,
         version: row.version,
         kind: row.kind.clone(),
         stage: row.stage.clone(),
         title: row.title.clone(),
-        state: if row.withdrawn_at.is_some() { IncidentState::Withdrawn } else { IncidentState::of(counts) },
+        state: if is_withdrawn { IncidentState::Withdrawn } else { IncidentState::of(counts) },
         drill: row.drill,
         detected_at: door.instant("detected_at", row.detected_at)?,
         aware_at: door.instant("aware_at", row.aware_at)?,
         filed_at: door.instant("filed_at", row.filed_at)?,
-        affected_count: (row.processor_id == tenant.as_str()).then_some(row.affected_count),
+        affected_count: share.is_none().then_some(row.affected_count),
+    };
+    let Some(Share { version, told, .. }) = share else { return Ok(whole) };
+    Ok(IncidentSummary {
+        version: *version,
+        kind: told.kind.clone(),
+        stage: told.stage.clone(),
+        title: told.title.clone(),
+        detected_at: told.detected_at,
+        aware_at: told.aware_at,
+        ..whole
     })
+}
+
+fn summaries(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    rows: &[IncidentRow],
+) -> Result<Vec<IncidentSummary>, StoreError> {
+    let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
+    let counts: HashMap<_, _> = counts(connection, tenant.as_str(), &ids)?.into_iter().collect();
+    let foreign = rows.iter().filter(|row| row.processor_id != tenant.as_str());
+    let foreign: Vec<_> = foreign.map(|row| row.id.as_str()).collect();
+    let shares = shares(connection, tenant, &foreign)?;
+    let counted = |row: &IncidentRow| counts.get(&row.id).copied().unwrap_or_default();
+    rows.iter().map(|row| summary(row, shares.get(&row.id), counted(row))).collect()
+}
+
+/// That the version which a notice tells does not wait for a release; the same as `is_out` for raw conditions, drills apart.
+fn let_go(notice: &str) -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM incident_version AS its WHERE its.incident_id = {notice}.incident_id \
+         AND its.version = {notice}.incident_version AND its.release_state = 'awaited')"
+    )
+}
+
+type Condition =
+    Box<dyn BoxableExpression<incident::table, <AnyConnection as diesel::Connection>::Backend, SqlType = Bool>>;
+
+/// That `text` stands in the title as `tenant` sees it: the present one for the processor, the one last told for a controller.
+fn titled(connection: &AnyConnection, tenant: &OrganisationId, text: &str) -> Condition {
+    let title = match connection {
+        AnyConnection::Sqlite(_) => "told.content ->> '$.title'",
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => "told.content::json ->> 'title'",
+    };
+    let pattern = format!("%{}%", text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+    let (told, newer) = (let_go("told"), let_go("newer"));
+    let condition = diesel::dsl::sql::<Bool>("((processor_id = ")
+        .bind::<Text, _>(tenant.to_string())
+        .sql(" AND lower(title) LIKE ")
+        .bind::<Text, _>(pattern.clone())
+        .sql(" ESCAPE '\\') OR EXISTS (SELECT 1 FROM notice AS told WHERE told.incident_id = incident.id AND told.controller_id = ")
+        .bind::<Text, _>(tenant.to_string())
+        .sql(&format!(" AND {told} AND lower({title}) LIKE "))
+        .bind::<Text, _>(pattern)
+        .sql(&format!(
+            " ESCAPE '\\' AND NOT EXISTS (SELECT 1 FROM notice AS newer WHERE newer.incident_id = told.incident_id \
+             AND newer.controller_id = told.controller_id AND newer.sequence > told.sequence AND {newer})))"
+        ));
+    Box::new(condition)
 }
 
 /// One page of the incidents that `tenant` filed or is affected by, newest first.
@@ -175,26 +290,22 @@ pub fn list(
     let mine = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(concerning(tenant.as_str())));
     let mut query = incident::table.filter(mine).into_boxed();
     if let Some(text) = &filter.text {
-        let pattern =
-            format!("%{}%", text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        let title = diesel::dsl::sql::<diesel::sql_types::Bool>("lower(title) LIKE ")
-            .bind::<diesel::sql_types::Text, _>(pattern)
-            .sql(" ESCAPE '\\'");
-        query = query.filter(title);
+        query = query.filter(titled(connection, tenant, text));
     }
     if let Some(controller) = &filter.controller {
         query = query.filter(incident::id.eq_any(concerning(controller.as_str())));
     }
     if let Some(state) = filter.state {
+        // Whether every notice that the tenant may see has that time.
         let told = |which: &str| {
             let open = format!(
                 "NOT EXISTS (SELECT 1 FROM notice AS open WHERE open.incident_id = incident.id AND open.{which} IS NULL"
             );
-            diesel::dsl::sql::<diesel::sql_types::Bool>(&format!("{open} AND (open.processor_id = "))
-                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
+            diesel::dsl::sql::<Bool>(&format!("{open} AND (open.processor_id = "))
+                .bind::<Text, _>(tenant.as_str())
                 .sql(" OR open.controller_id = ")
-                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
-                .sql("))")
+                .bind::<Text, _>(tenant.as_str())
+                .sql(&format!(" AND {}))", let_go("open")))
         };
         query = match state {
             IncidentState::Telling => query.filter(diesel::dsl::not(told("delivered_at"))),
@@ -206,20 +317,21 @@ pub fn list(
         if state != IncidentState::Kept {
             query = query.filter(incident::affected_count.gt(0));
         }
-        if state != IncidentState::Withdrawn {
-            query = query.filter(incident::withdrawn_at.is_null());
-        }
+        // A withdrawal that still waits for its release has not been told to anybody.
+        let withdrawal = concerning(tenant.as_str()).filter(notice::type_.eq(EventType::NoticeWithdrawal.as_str()));
+        let is_known = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(withdrawal));
+        query = match state {
+            IncidentState::Withdrawn => query.filter(is_known),
+            _ => query.filter(incident::withdrawn_at.is_null().or(diesel::dsl::not(is_known))),
+        };
     }
     if let Some(after) = &page.after {
         query = query.filter(incident::id.lt(after.clone()));
     }
     let rows: Vec<IncidentRow> =
         query.order(incident::id.desc()).limit(page.limit + 1).select(IncidentRow::as_select()).load(connection)?;
-    let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
-    let counts: std::collections::HashMap<_, _> = counts(connection, tenant.as_str(), &ids)?.into_iter().collect();
-    let items: Result<Vec<_>, _> =
-        rows.iter().map(|row| summary(row, tenant, counts.get(&row.id).copied().unwrap_or_default())).collect();
-    Ok(Page::cut(items?, page.limit, |item| item.id.to_string()))
+    let items = summaries(connection, tenant, &rows)?;
+    Ok(Page::cut(items, page.limit, |item| item.id.to_string()))
 }
 
 /// The incident `id`, if `tenant` filed it or is affected: the whole for the processor, the own share for a controller.
@@ -236,43 +348,31 @@ pub fn find(
         .optional()?;
     let Some((row, whole, processor)) = found else { return Ok(None) };
     let is_processor = row.processor_id == tenant.as_str();
-    let content = if is_processor { Some(whole) } else { own_share(connection, tenant, id)? };
-    let Some(content) = content else { return Ok(None) };
+    let share = if is_processor { None } else { shares(connection, tenant, &[id.as_str()])?.remove(id.as_str()) };
+    if !is_processor && share.is_none() {
+        return Ok(None);
+    }
     let counts = counts(connection, tenant.as_str(), &[id.as_str()])?;
     let door = Door { table: "incident", id: &row.id };
     let notices = counts.into_iter().next().map(|(_, counts)| counts).unwrap_or_default();
+    let origin = row.origin.clone().filter(|_| is_processor).map(RawValue::from_string).transpose();
+    let is_withdrawal_known = share.as_ref().is_none_or(|share| share.is_withdrawal);
+    let summary = summary(&row, share.as_ref(), notices)?;
+    let (content, awareness_reason) = match share {
+        Some(share) => (share.content, share.told.awareness_reason),
+        None => (whole, row.awareness_reason),
+    };
     Ok(Some(Incident {
-        summary: summary(&row, tenant, notices)?,
+        summary,
         processor: Link { id: door.parse("processor_id", &row.processor_id)?, name: processor },
-        awareness_reason: row.awareness_reason.clone(),
-        withdrawn_at: door.instant_option("withdrawn_at", row.withdrawn_at)?,
-        no_duty_reason: row.no_duty_reason.clone(),
-        // Whose sub-processor it was is told by the processor, in its own words.
-        origin: row
-            .origin
-            .clone()
-            .filter(|_| is_processor)
-            .map(RawValue::from_string)
-            .transpose()
-            .map_err(|_| door.corrupt("origin"))?,
+        awareness_reason,
+        withdrawn_at: door.instant_option("withdrawn_at", row.withdrawn_at.filter(|_| is_withdrawal_known))?,
+        // Why nobody had to be told at first, and whose sub-processor it was, is told by the processor in its own words.
+        no_duty_reason: row.no_duty_reason.filter(|_| is_processor),
+        origin: origin.map_err(|_| door.corrupt("origin"))?,
         content: RawValue::from_string(content).map_err(|_| door.corrupt("content"))?,
         notices,
     }))
-}
-
-/// The content of the newest notice of the incident to `controller`.
-fn own_share(
-    connection: &mut AnyConnection,
-    controller: &OrganisationId,
-    id: &IncidentId,
-) -> Result<Option<String>, StoreError> {
-    Ok(notice::table
-        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(controller.as_str())))
-        .filter(is_out())
-        .order(notice::sequence.desc())
-        .select(notice::content)
-        .first(connection)
-        .optional()?)
 }
 
 /// The newest version of `id` and its content, for checking it against the ledger. Operators only.
