@@ -46,7 +46,14 @@ fn seat(text: &str) -> Seat {
     let place = words.next().unwrap();
     let country = place.chars().take(2).collect();
     let region = (place.len() > 2).then_some(place);
-    Seat { country, region, sector: Sector::Private, regimes: words.collect(), main_establishment: None, release_policy: None }
+    Seat {
+        country,
+        region,
+        sector: Sector::Private,
+        regimes: words.collect(),
+        main_establishment: None,
+        release_policy: None,
+    }
 }
 
 /// Terms with 24 hours for these kinds of incident, and what `more` adds.
@@ -92,7 +99,14 @@ fn what_is_owed_by_one_party() {
         ("suspected_breach", &[Fact::Suspicion], "DE", "DE", quiet.clone(), OWN.to_owned()),
         ("personal_data_breach", &[], "DE", "DE", quiet.clone(), format!("gdpr_33_2 {OWN}")),
         ("subprocessor_breach", &[Fact::SubprocessorOrigin], "DE", "DE", german.clone(), format!("gdpr_33_2 {OWN}")),
-        ("personal_data_breach", &[Fact::OpenItems], "DE", "DE", german.clone(), format!("contract_notice gdpr_33_4 {OWN}")),
+        (
+            "personal_data_breach",
+            &[Fact::OpenItems],
+            "DE",
+            "DE",
+            german.clone(),
+            format!("contract_notice gdpr_33_4 {OWN}"),
+        ),
         ("disruption", &[], "DE", "DE", german.clone(), "contract_disruption".to_owned()),
         ("contact_change", &[], "DE", "DE", german.clone(), String::new()),
         (
@@ -163,7 +177,11 @@ fn what_the_processor_owes_once() {
         ("contact_change", "DE nis2", ""),
         ("personal_data_breach", "LI dora", "dora_initial dora_intermediate dora_final"),
         ("personal_data_breach", "US dora", ""),
-        ("personal_data_breach", "US cra", "cra_early_warning cra_notification cra_final_vulnerability cra_final_incident"),
+        (
+            "personal_data_breach",
+            "US cra",
+            "cra_early_warning cra_notification cra_final_vulnerability cra_final_incident",
+        ),
         ("personal_data_breach", "AT eidas_qualified", "eidas_24 eidas_24_persons"),
     ];
     for (kind, processor, expected) in cases {
@@ -187,9 +205,15 @@ fn spans_stand_in_the_row_or_in_the_agreement() {
     };
     assert_eq!(of("gdpr_33_1", false), "PT72H");
     assert_eq!((of("contract_notice", false), of("contract_notice", true)), ("PT24H".to_owned(), "PT4H".to_owned()));
-    assert_eq!((of("contract_notice_complete", false), of("contract_special_disclosure", true)), ("PT48H".to_owned(), "PT4H".to_owned()));
+    assert_eq!(
+        (of("contract_notice_complete", false), of("contract_special_disclosure", true)),
+        ("PT48H".to_owned(), "PT4H".to_owned())
+    );
     assert_eq!(of("contract_subprocessor_objection", false), "P14D");
-    assert_eq!((of("release", false), of("open_item", false)), ("without_undue_delay".to_owned(), "without_undue_delay".to_owned()));
+    assert_eq!(
+        (of("release", false), of("open_item", false)),
+        ("without_undue_delay".to_owned(), "without_undue_delay".to_owned())
+    );
 }
 
 fn organisation(number: u8) -> OrganisationId {
@@ -319,13 +343,14 @@ impl Run<'_> {
             Act::Reclock(index, by) => {
                 let duty = self.duties[chosen(index)].clone();
                 let (had, place) = (duty.state.due().copied(), region(self.calendar, &duty.terms.region).unwrap());
-                let moved = duty.clone().reclock(now + Duration::seconds(*by), place, &closing).map(|(moved, clock)| {
-                    let had = had.unwrap();
-                    assert_eq!((clock.version, clock.start_at), (duty.clock_version, had.start_at));
-                    assert_eq!((clock.alarm_at, clock.legal_due_at), (had.alarm_at, had.legal_due_at));
-                    assert_eq!(moved.clock_version, duty.clock_version + 1);
-                    moved
-                });
+                let moved =
+                    duty.clone().reclock(now + Duration::seconds(*by), place, None, &closing).map(|(moved, clock)| {
+                        let had = had.unwrap();
+                        assert_eq!((clock.version, clock.start_at), (duty.clock_version, had.start_at));
+                        assert_eq!((clock.alarm_at, clock.legal_due_at), (had.alarm_at, had.legal_due_at));
+                        assert_eq!(moved.clock_version, duty.clock_version + 1);
+                        moved
+                    });
                 (chosen(index), moved)
             }
         };
@@ -371,7 +396,8 @@ fn what_was_not_required_comes_back_with_its_clock() {
     let closing = Closing { at: START, by: "A. Muster".to_owned(), reason: "x".to_owned() };
     for duty in born(&calendar) {
         let place = region(&calendar, &duty.terms.region).unwrap();
-        let running = if duty.state == DutyState::NotStarted { duty.clone().start(START, place, None).unwrap() } else { duty };
+        let running =
+            if duty.state == DutyState::NotStarted { duty.clone().start(START, place, None).unwrap() } else { duty };
         for hours in [0, 1, 30, 200] {
             let now = START + Duration::hours(hours);
             let back = running.clone().waive(closing.clone()).unwrap().reopen(now).unwrap();

@@ -258,7 +258,7 @@ pub fn list(
         .and(notice::incident_version.eq(incident_version::version));
     let rows: Vec<(VersionRow, String, String)> = incident_version::table
         .inner_join(notice::table.on(its))
-        .filter(is_told)
+        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())))
         // What still waits for a second person has not been told to anybody.
         .filter(incident_version::release_state.ne("awaited"))
         .filter(incident_version::version.gt(after))
