@@ -57,7 +57,7 @@ impl Service {
         let (service, tenant, now) = (self.clone(), actor.organisation.clone(), self.clock.now());
         self.store
             .read(move |connection| {
-                let material = gather(connection, &tenant, &id, controller, zone)?;
+                let material = gather(connection, &tenant, &id, controller.as_ref(), zone)?;
                 let controller = &material.controller.id;
                 let outcomes = service.outcomes(connection, &tenant, &id, controller, &material.duties, now)?;
                 Ok(map(material, outcomes))
@@ -70,12 +70,12 @@ fn gather(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
     id: &IncidentId,
-    controller: Option<OrganisationId>,
+    controller: Option<&OrganisationId>,
     zone: String,
 ) -> Result<Material, ServiceError> {
     let incident = incidents::find(connection, tenant, id)?.ok_or(ServiceError::NotFound)?;
     let is_processor = incident.processor.id == *tenant;
-    let controller = whose(connection, tenant, id, is_processor, controller.as_ref())?;
+    let controller = whose(connection, tenant, id, is_processor, controller)?;
     let told = notices::of_party(connection, tenant, id, &controller)?;
     let Some((_, content, agreement, version)) = told.last().cloned() else { return Err(unknown_controller()) };
     let share = ShareContent::from_stored(&content)
