@@ -41,7 +41,7 @@ fn unknown_id(operation: &Operation) -> String {
 }
 
 /// Sends the body that the file gives as an example, if the operation takes one.
-async fn send(client: &Client, operation: &'static Operation, path: &str) -> Answer {
+pub(crate) async fn send(client: &Client, operation: &'static Operation, path: &str) -> Answer {
     let request = client.request(&operation.method, path);
     let parameters = operation.value["parameters"].as_array().unwrap();
     let goes_by_version = parameters.iter().any(|parameter| SPEC.resolve(parameter)["name"] == "If-Match");

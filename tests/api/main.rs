@@ -37,4 +37,5 @@ mod system;
 mod telling;
 mod tenancy;
 mod tokens;
+mod unseen;
 mod webhooks;
