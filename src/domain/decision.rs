@@ -120,7 +120,7 @@ impl NewDecision {
 /// What is asked of whoever decides, or finds a duty not to be required.
 const BASIS: &str = "Art. 33(5) GDPR";
 
-/// Who finds a duty not to be required, and why.
+/// Who finds a duty not to be required or takes that back, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiver {
     /// The person.
@@ -130,7 +130,7 @@ pub struct Waiver {
 }
 
 impl Waiver {
-    /// Reads the body of `POST /v1/duties/{id}/waiver`; answers all faults at once.
+    /// Reads the body of `POST /v1/duties/{id}/waiver` or `/reopening`; answers all faults at once.
     pub fn parse(body: &Value) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let read = Place::root(body).object(&mut faults).and_then(|mut object| {

@@ -81,3 +81,16 @@ pub(super) async fn waive(
     let waiver = Waiver::parse(&body.value).map_err(ServiceError::Refused)?;
     Ok(answered(StatusCode::OK, api.service.waive_duty(actor, id, waiver, body.idempotency).await?))
 }
+
+/// `POST /v1/duties/{id}/reopening`
+pub(super) async fn reopen(
+    api: Shared,
+    caller: Caller,
+    id: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, Problem> {
+    let actor = caller.with(WRITE)?;
+    let id = path_id(&id)?;
+    let reopening = Waiver::parse(&body.value).map_err(ServiceError::Refused)?;
+    Ok(answered(StatusCode::OK, api.service.reopen_duty(actor, id, reopening, body.idempotency).await?))
+}

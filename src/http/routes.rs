@@ -65,6 +65,7 @@ routes! {
     GET "/v1/duties" => duties::board;
     GET "/v1/duties/{id}" => decisions::duty;
     POST "/v1/duties/{id}/waiver" => decisions::waive;
+    POST "/v1/duties/{id}/reopening" => decisions::reopen;
     GET "/v1/deadline" => deadline::show;
     GET "/v1/obligations" => obligations::list;
     GET "/v1/audit" => duties::audit;

@@ -41,6 +41,7 @@ mod record_decision;
 mod record_filing;
 mod redeliver;
 mod release_incident;
+mod reopen_duty;
 mod report;
 mod report_milestone;
 mod report_outcomes;

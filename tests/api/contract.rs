@@ -209,7 +209,7 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
             let body = json!({"by": "Max Muster", "reason": "It would name others."});
             staff.post(&(at("instructions", &given.id()) + "/objection"), &body).await
         }
-        "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" => {
+        "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" | "reopenDuty" => {
             outcome(operation, app, world).await
         }
         "releaseIncident" => release(app, world).await,
@@ -301,7 +301,12 @@ async fn outcome(operation: &str, app: &TestApp, world: &World) -> Answer {
         _ => {
             let duty = world.duty(&filed, "gdpr_33_1", 0).await;
             let waiver = json!({"by": "A. Muster", "reason": "The key is safe."});
-            own.post(&format!("/v1/duties/{}/waiver", duty["id"].as_str().unwrap()), &waiver).await
+            let path = format!("/v1/duties/{}", duty["id"].as_str().unwrap());
+            let waived = own.post(&format!("{path}/waiver"), &waiver).await;
+            match operation {
+                "waiveDuty" => waived,
+                _ => own.post(&format!("{path}/reopening"), &waiver).await,
+            }
         }
     }
 }
