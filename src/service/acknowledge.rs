@@ -90,6 +90,10 @@ impl Service {
         let fact = notices::facts(connection, &[id.as_str()])?.pop();
         let fact = fact.filter(|fact| [&fact.processor, &fact.controller].contains(&&actor.organisation));
         let fact = fact.ok_or(ServiceError::NotFound)?;
+        // What waits for its release, and what a drill would have sent, has not been told to anybody.
+        if !notices::is_seen(connection, &actor.organisation, id)? {
+            return Err(ServiceError::NotFound);
+        }
         if fact.controller != actor.organisation {
             return Err(ServiceError::Forbidden("Only the controller who was told acknowledges a notice."));
         }
