@@ -108,6 +108,12 @@ pub(super) fn is_out() -> _ {
     notice::drill.eq(false).and(not(is_awaited()))
 }
 
+/// Whether `tenant` may see the notice `id`.
+pub fn is_seen(connection: &mut AnyConnection, tenant: &OrganisationId, id: &NoticeId) -> Result<bool, StoreError> {
+    let found = notice::table.find(id.as_str()).filter(seen_by(tenant));
+    Ok(diesel::select(exists(found)).get_result(connection)?)
+}
+
 /// Who of these controllers was told of which of these incidents, or may be told by now.
 pub fn reached_out(
     connection: &mut AnyConnection,

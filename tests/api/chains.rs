@@ -56,9 +56,9 @@ async fn enter(world: &World, more: &Value) -> (String, String) {
     merge(&mut body, more);
     let source = world.processor().post("/v1/sources", &body).await.expect(201).json;
     let id = text(&source["id"]);
-    assert!(text(&source["inbound_url"]).ends_with(&format!("/v1/inbound/{id}")), "{source}");
+    assert!(text(&source["inbound_url"]).ends_with(&format!("/inbound/{id}")), "{source}");
     assert_eq!((&source["secret"], &source["has_secret"]), (&Value::Null, &json!(more.get("secret").is_some())));
-    (id.clone(), format!("/v1/inbound/{id}"))
+    (id.clone(), format!("/inbound/{id}"))
 }
 
 /// Two services, of which ours knows the keys of the other one.
@@ -182,9 +182,16 @@ both! {
         assert_eq!(desk.taken_of("duty.overdue").await.len(), open.len(), "somebody has to read it");
         assert_eq!(world.receiver.taken().await.len(), 0);
 
+        let nature = json!({"types": ["confidentiality"], "cause": "malware", "description": "A copy of the disks was taken."});
+        let read = json!({"kind": "supplement", "changes": {"nature": nature}});
+        let told = amend(&world, &listed[0], 1, &read).await.expect(201).json;
+        assert_eq!((&told["told_count"], &told["state"]), (&json!(0), &json!("kept")));
+        let given = world.processor().get("/v1/duties?state=met").await.expect(200).json;
+        assert_eq!((given["items"].as_array().unwrap().len(), &given["items"][0]["about"]), (1, &json!("nature")));
+        assert_eq!(amend(&world, &listed[0], 2, &read).await.expect(422).faults(), [("", "nothing_changed")]);
         let late = json!({"controller": world.controllers[0].id, "known_at": "2026-11-22T04:40:00Z", "reason": "Read just now."});
         let path = below(&listed[0], "affected");
-        let request = world.processor().request("POST", &path).header("if-match", "\"1\"");
+        let request = world.processor().request("POST", &path).header("if-match", "\"2\"");
         let joined = request.json(&json!({"affected": [late]})).send().await.expect(201).json;
         assert_eq!((&joined["told_count"], &joined["affected_count"]), (&json!(1), &json!(1)));
         assert_eq!(world.duty(&listed[0], "contract_notice", 0).await["start_at"], "2026-11-22T04:40:00Z");
@@ -225,6 +232,10 @@ both! {
         let kinds: Vec<_> = kept.iter().map(|(_, _, facts)| facts["type"].clone()).collect();
         assert_eq!(kinds, ["notice.initial", "notice.supplement"]);
         assert!(kept.iter().all(|(_, _, facts)| facts["source"] == source.as_str() && facts["body_sha256"].is_string()));
+        let path = format!("/v1/duties?state=running&incident={}", text(&listed[0]["id"]));
+        let open = world.processor().get(&path).await.expect(200).json["items"].as_array().unwrap().clone();
+        let update = open.iter().find(|duty| duty["obligation"] == "open_item" && duty["start_at"] == "2026-11-22T01:40:00Z");
+        assert_eq!(update.unwrap()["alarm_at"], "2026-11-22T05:40:00Z", "somebody has to read it");
         sub.file().await;
         sub.app.step_workers().await;
         assert_eq!(incidents(&world).await.len(), 2, "another incident there is another one here");
@@ -284,7 +295,7 @@ both! {
             with(name, message().body).await.expect(401);
         }
         with("", message().body.replace("inc_far", "inc_fat")).await.expect(401);
-        let unknown = "/v1/inbound/src_01m809zzzzzzzzzzzzzzzzzzzz";
+        let unknown = "/inbound/src_01m809zzzzzzzzzzzzzzzzzzzz";
         assert_eq!(send(&app, unknown, &message()).await.expect(404).problem(), "not-found");
         assert_eq!(incidents(&world).await.len(), 0);
 

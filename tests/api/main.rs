@@ -22,6 +22,7 @@ mod import;
 mod instructions;
 mod ledger;
 mod lint;
+mod migration;
 mod milestones;
 mod obligations;
 mod organisations;

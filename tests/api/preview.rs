@@ -85,7 +85,7 @@ both! {
             let authority = duties.iter().find(|duty| duty["obligation"] == "gdpr_33_1").unwrap();
             assert_eq!((&authority["state"], &authority["legal_due_at"]), (&json!("not_started"), &Value::Null));
         }
-        agree(&world, 1, &json!({"addressees": []})).await;
+        agree(&world, 1, &json!({"addressees": null})).await;
         let shown = preview(&world, &world.filing()).await.expect(200).json;
         let one = shown["would_tell"].as_array().unwrap().iter().find(|one| one["controller"]["id"] == world.controllers[1].id.as_str());
         assert_eq!(one.unwrap()["channels"].as_array().unwrap().len(), 2, "all that want notices, where the agreement names none");

@@ -9,7 +9,7 @@ use crate::harness::acts::{four_eyes, sees_nothing, story};
 use crate::harness::app::TestApp;
 use crate::harness::client::{Answer, Client};
 use crate::harness::receiver::Receiver;
-use crate::harness::world::{PROCESSOR, World, text};
+use crate::harness::world::{CONTROLLER, PROCESSOR, World, text};
 use crate::phases::amend;
 
 /// A person at the processor who filed nothing.
@@ -89,6 +89,13 @@ both! {
         assert_eq!(outbox["items"].as_array().unwrap().len(), 2, "the processor sees what waits");
         let again = format!("/v1/notices/{}/redeliver", text(&outbox["items"][0]["id"]));
         assert_eq!(staff.request("POST", &again).send().await.expect(409).problem(), "awaiting-release");
+        for notice in outbox["items"].as_array().unwrap() {
+            let client = app.as_org(&text(&notice["controller"]["id"]), CONTROLLER);
+            let path = format!("/v1/notices/{}", text(&notice["id"]));
+            client.get(&path).await.expect(404);
+            let body = json!({"content_sha256": notice["content_sha256"], "by": {"name": "A", "role": "dpo"}});
+            client.post(&format!("{path}/acknowledgement"), &body).await.expect(404);
+        }
 
         let released = release(&app, &world, &filed).await.expect(200).json;
         let expected = json!({"incident": filed["id"], "version": 1, "state": "released", "deliveries": 2});
