@@ -302,9 +302,9 @@ async fn outcome(operation: &str, app: &TestApp, world: &World) -> Answer {
             let duty = world.duty(&filed, "gdpr_33_1", 0).await;
             let waiver = json!({"by": "A. Muster", "reason": "The key is safe."});
             let path = format!("/v1/duties/{}", duty["id"].as_str().unwrap());
-            let waived = own.post(&format!("{path}/waiver"), &waiver).await;
+            let answer = own.post(&format!("{path}/waiver"), &waiver).await;
             match operation {
-                "waiveDuty" => waived,
+                "waiveDuty" => answer,
                 _ => own.post(&format!("{path}/reopening"), &waiver).await,
             }
         }
