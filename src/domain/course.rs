@@ -70,7 +70,8 @@ fn step(duty: &Duty, reached: &Reached, earlier: Earlier, calendar: &Calendar) -
         duty.clone().start(reached.at, region, cap(duty, earlier, region)).ok()
     };
     let ends = duty.ends_with(&reached.milestone) && reached.only.as_ref().is_none_or(|only| *only == duty.id);
-    if ends && duty.state.is_open() {
+    // An act within the time of a right may become known only after the right has lapsed.
+    if ends && (duty.state.is_open() || matches!(duty.state, DutyState::Lapsed(_))) {
         let running = if duty.state == DutyState::NotStarted { started(duty)? } else { duty.clone() };
         return running.meet(reached.at).ok();
     }
@@ -82,8 +83,18 @@ pub fn region<'c>(calendar: &'c Calendar, code: &str) -> Option<&'c Region> {
     calendar.region(code).or_else(|| calendar.region("DE"))
 }
 
-/// Where the outer limit of the duty's row ends, if it has one and it has begun.
-fn cap(duty: &Duty, earlier: Earlier, region: &Region) -> Option<OffsetDateTime> {
+/// Whether the duty has an outer limit that begins when its processor knows.
+pub fn is_capped_from_awareness(duty: &Duty) -> bool {
+    let by_processor = duty.debtor == duty.processor;
+    duty.obligation.cap.as_ref().is_some_and(|cap| match cap.start {
+        Milestone::ProcessorAware => true,
+        Milestone::DebtorAware => by_processor,
+        _ => false,
+    })
+}
+
+/// Where the outer limit of the duty's row ends, UTC, if it has one and it has begun.
+pub fn cap(duty: &Duty, earlier: Earlier, region: &Region) -> Option<OffsetDateTime> {
     let cap = duty.obligation.cap.as_ref()?;
     let by_processor = duty.debtor == duty.processor;
     let begun = match cap.start {

@@ -34,6 +34,11 @@ impl PersonsDecision {
         matches!(self, Self::Planned | Self::Done | Self::Ordered)
     }
 
+    /// Whether a legal ground releases from telling the persons, Art. 34(3) GDPR and § 29(1) BDSG.
+    pub fn is_exempt(self) -> bool {
+        self.is_not_required() && self != Self::NotRequired
+    }
+
     /// Whether the communication is found not to be required, for want of a high risk or on a ground of Art. 34(3) GDPR or § 29 BDSG.
     pub fn is_not_required(self) -> bool {
         matches!(self, Self::NotRequired | Self::ExemptA | Self::ExemptB | Self::ExemptC | Self::ExemptBdsg29)

@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::calendar::Region;
-use super::counting::CountingRule;
+use super::counting::{CountingRule, same_date};
 use super::span::Span;
 
 /// The terms that a duty was born with. Later changes of the agreement or the catalogue do not reach it.
@@ -108,11 +108,12 @@ impl FrozenTerms {
     /// The due times of a clock that begins at `start_at`, counted in `region`; `cap` is an outer limit that holds beside it.
     ///
     /// Where the rule cannot count, since the holidays of that year are not known, the legal due time is that from moment to
-    /// moment: no rule is shorter. A cap that had passed when the clock began does not hold.
+    /// moment, and of months the end of the same date: no rule is shorter. A cap that had passed when the clock began does not hold.
     pub fn due(&self, start_at: OffsetDateTime, region: &Region, cap: Option<OffsetDateTime>) -> Due {
         let target = self.internal_target.map(|target| start_at + target);
         let moment = self.span.length().map(|length| start_at + length);
-        let counted = self.rule.count(start_at, &self.span, region).ok().map(|counted| counted.due_at).or(moment);
+        let counted = self.rule.count(start_at, &self.span, region).ok().map(|counted| counted.due_at);
+        let counted = counted.or(moment).or_else(|| same_date(start_at, &self.span, region));
         let cap = cap.filter(|cap| *cap > start_at);
         let legal_due_at = counted.into_iter().chain(counted.and(cap)).min();
         // Without a limit and without a target an alarm after a day is still better than none.
@@ -187,6 +188,18 @@ impl DutyState {
         }
     }
 
+    /// Whether it was fulfilled or closed too late. `None` while that is open, where the law gives no hours, and for what was closed
+    /// in time without fulfilment.
+    pub fn late(&self) -> Option<bool> {
+        match self {
+            Self::Met { late, .. } => *late,
+            Self::NotRequired(Some(due), closing) | Self::Cancelled(Some(due), closing) => {
+                due.is_late(closing.at).filter(|late| *late)
+            }
+            _ => None,
+        }
+    }
+
     /// The start event happened; `due` are the times that follow. Happening again changes nothing, so it is refused.
     pub fn start(self, due: Due) -> Result<Self, InvalidTransition> {
         match self {
@@ -195,10 +208,12 @@ impl DutyState {
         }
     }
 
-    /// The debtor did at `at` what it owed. The first time counts; a later one changes nothing and is refused.
+    /// The debtor did at `at` what it owed. The first time counts; a later one changes nothing and is refused. A right that lapsed
+    /// was used all the same if that was in time and only became known later.
     pub fn meet(self, at: OffsetDateTime) -> Result<Self, InvalidTransition> {
         match self {
             Self::Running(due) | Self::Breached(due) => Ok(Self::Met { due, met_at: at, late: due.is_late(at) }),
+            Self::Lapsed(due) if due.is_late(at) == Some(false) => Ok(Self::Met { due, met_at: at, late: Some(false) }),
             _ => Err(InvalidTransition),
         }
     }
@@ -297,103 +312,4 @@ impl Step {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use proptest::prelude::*;
-    use time::macros::datetime;
-
-    use super::*;
-
-    const START: OffsetDateTime = datetime!(2026-11-22 00:10 UTC);
-
-    fn terms(span: &str) -> FrozenTerms {
-        FrozenTerms {
-            span: span.parse().unwrap(),
-            rule: CountingRule::NaturalHours,
-            region: "DE".to_owned(),
-            internal_target: Some(Duration::hours(12)),
-        }
-    }
-
-    fn due(terms: &FrozenTerms) -> Due {
-        terms.due(START, crate::domain::calendar::tests::region("DE"), None)
-    }
-
-    fn running(terms: &FrozenTerms) -> DutyState {
-        DutyState::NotStarted.start(due(terms)).unwrap()
-    }
-
-    fn authority() -> FrozenTerms {
-        FrozenTerms {
-            span: "PT72H".parse().unwrap(),
-            rule: CountingRule::EuHours,
-            region: "DE".to_owned(),
-            internal_target: None,
-        }
-    }
-
-    #[test]
-    fn a_fulfilment_at_the_due_instant_is_late() {
-        let running = running(&terms("PT24H"));
-        let due = running.due().unwrap().legal_due_at.unwrap();
-        let met = |at| match running.clone().meet(at).unwrap() {
-            DutyState::Met { late, .. } => late,
-            _ => None,
-        };
-        assert_eq!(met(due - Duration::microseconds(1)), Some(false));
-        assert_eq!(met(due), Some(true));
-    }
-
-    #[test]
-    fn without_undue_delay_has_a_target_but_no_legal_hours() {
-        let due = due(&terms("without_undue_delay"));
-        assert_eq!((due.legal_due_at, due.alarm_at), (None, START + Duration::hours(12)));
-        assert_eq!(due.is_late(START + Duration::weeks(9)), None);
-        let fired = DutyState::Running(due).look(Step::Half, START + Duration::weeks(9), false).unwrap();
-        assert_eq!((fired.step, fired.state, fired.next), (Step::Overdue, DutyState::Running(due), None));
-    }
-
-    #[test]
-    fn after_a_standstill_the_highest_step_fires_once() {
-        let running = running(&authority());
-        let fired = running.look(Step::Half, START + Duration::hours(66), false).unwrap();
-        assert_eq!((fired.step, fired.skipped.as_slice()), (Step::NineTenths, &[Step::Half, Step::ThreeQuarters][..]));
-        assert_eq!(fired.next, Some((Step::Overdue, START + Duration::hours(72))));
-        assert_eq!(fired.state.look(Step::Overdue, START + Duration::hours(66), false), None);
-    }
-
-    #[test]
-    fn the_alarm_comes_before_the_law_is_broken() {
-        let running = running(&authority());
-        let fired = running.look(Step::Overdue, START + Duration::hours(72), false).unwrap();
-        assert_eq!((fired.step, fired.state.as_str()), (Step::Overdue, "running"));
-        let fired = fired.state.look(Step::Breach, datetime!(2026-11-25 01:00 UTC), false).unwrap();
-        assert_eq!((fired.step, fired.state.as_str(), fired.next), (Step::Breach, "breached", None));
-    }
-
-    proptest! {
-        #[test]
-        fn every_step_fires_exactly_once_however_often_one_looks(gaps in prop::collection::vec(1_i64..400_000, 1..40)) {
-            let mut state = running(&authority());
-            let (mut from, mut now, mut told) = (Some(Step::Half), START, Vec::new());
-            for gap in gaps {
-                now += Duration::seconds(gap);
-                if let Some(fired) = from.and_then(|from| state.look(from, now, false)) {
-                    told.extend(fired.skipped.iter().copied().chain([fired.step]));
-                    (state, from) = (fired.state, fired.next.map(|(step, _)| step));
-                }
-            }
-            let due = *state.due().unwrap();
-            let come: Vec<_> = Step::ALL.into_iter().filter(|step| due.at(*step).unwrap() <= now).collect();
-            prop_assert_eq!(told, come);
-        }
-
-        #[test]
-        fn lateness_is_frozen_at_the_first_fulfilment(first in 1_i64..400_000, second in 1_i64..400_000) {
-            let running = running(&authority());
-            let met = running.meet(START + Duration::seconds(first)).unwrap();
-            prop_assert_eq!(met.clone().meet(START + Duration::seconds(second)), Err(InvalidTransition));
-            prop_assert_eq!(met.clone().start(due(&authority())), Err(InvalidTransition));
-            prop_assert_eq!(met.look(Step::Half, START + Duration::weeks(20), false), None);
-        }
-    }
-}
+mod tests;

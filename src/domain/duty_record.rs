@@ -122,12 +122,18 @@ impl Duty {
         Ok(self.standing(state))
     }
 
-    /// That decision was taken back. Alarms that would have come meanwhile are not made up for.
+    /// That decision was taken back. What was overdue or breached meanwhile is told now; lower alarms are not made up for.
     pub fn reopen(self, now: OffsetDateTime) -> Result<Self, InvalidTransition> {
+        let closed_at = self.state.closing().map(|closing| closing.at);
         let state = self.state.clone().reopen(now)?;
-        let ahead =
-            |due: &Due| Step::ALL.into_iter().find_map(|step| Some((step, due.at(step).filter(|at| *at > now)?)));
-        let next = state.due().and_then(ahead);
+        let missed = |at: &OffsetDateTime| *at <= now && closed_at.is_some_and(|closed_at| *at > closed_at);
+        let owed = |due: &Due| {
+            let passed =
+                [Step::Overdue, Step::Breach].into_iter().find(|step| due.at(*step).as_ref().is_some_and(missed));
+            let ahead = || Step::ALL.into_iter().find_map(|step| Some((step, due.at(step).filter(|at| *at > now)?)));
+            passed.map(|step| (step, now)).or_else(ahead)
+        };
+        let next = state.due().and_then(owed);
         Ok(Self { state, next, ..self })
     }
 
@@ -137,15 +143,16 @@ impl Duty {
         Ok(self.standing(state))
     }
 
-    /// The clock begins at another time; answers the duty and the clock that it had.
+    /// The clock begins at another time, or its outer limit `cap` ends at another one; answers the duty and the clock that it had.
     pub fn reclock(
         self,
         at: OffsetDateTime,
         region: &Region,
+        cap: Option<OffsetDateTime>,
         closing: &Closing,
     ) -> Result<(Self, EarlierClock), InvalidTransition> {
         let Some(had) = self.state.due().copied() else { return Err(InvalidTransition) };
-        let state = self.state.clone().reclock(self.terms.due(at, region, None), closing.at)?;
+        let state = self.state.clone().reclock(self.terms.due(at, region, cap), closing.at)?;
         let earlier = EarlierClock {
             version: self.clock_version,
             start_at: had.start_at,
@@ -222,9 +229,9 @@ impl Serialize for Duty {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let due = self.state.due();
         let closing = self.state.closing();
-        let (met_at, late) = match self.state {
-            DutyState::Met { met_at, late, .. } => (Some(met_at), late),
-            _ => (None, None),
+        let met_at = match self.state {
+            DutyState::Met { met_at, .. } => Some(met_at),
+            _ => None,
         };
         Wire {
             id: &self.id,
@@ -245,7 +252,7 @@ impl Serialize for Duty {
             legal_due_at: due.and_then(|due| due.legal_due_at),
             internal_target_at: due.and_then(|due| due.internal_target_at),
             met_at,
-            late,
+            late: self.state.late(),
             closed_at: closing.map(|closing| closing.at),
             closed_by: closing.map(|closing| closing.by.as_str()),
             closed_reason: closing.map(|closing| closing.reason.as_str()),

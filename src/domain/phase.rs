@@ -6,6 +6,7 @@ mod difference;
 mod join;
 mod merge;
 mod notice;
+mod open;
 mod shown;
 
 use super::event::EventType;
@@ -17,6 +18,7 @@ pub use difference::{Change, apply, differences};
 pub use join::{Joiner, Joining};
 pub use merge::{Standing, merge_patch};
 pub use notice::{LEADING, LaterNotice};
+pub use open::{Items, came_up, given, items, moved};
 pub use shown::{IncidentVersion, Release};
 
 code_list! {

@@ -1,28 +1,42 @@
 //! What a later version does to duties: open items that were given or came up, clocks that began at another time, a withdrawal.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
 use super::amend_incident::AmendPlan;
 use super::derive::Birth;
+use super::file_incident::{Told as Owing, planned};
 use super::release_incident::Hold;
+use super::telling::{event, legal_day};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
-use crate::domain::content::OpenItem;
-use crate::domain::course::{Earlier, Reached, course, region};
-use crate::domain::duty::Closing;
+use crate::domain::catalogue::FrozenRow;
+use crate::domain::course::{Earlier, Reached, cap, course, is_capped_from_awareness, region};
+use crate::domain::duty::{Closing, DutyState};
 use crate::domain::duty_record::{Duty, EarlierClock};
-use crate::domain::filing::{Affected, Filing};
-use crate::domain::id::{DutyId, OrganisationId};
+use crate::domain::filing::Filing;
+use crate::domain::id::{DutyId, IncidentId, OrganisationId};
 use crate::domain::milestone::Milestone;
-use crate::domain::owed::{is_per_item, is_telling};
-use crate::domain::phase::PhaseKind;
+use crate::domain::owed::{Event, Party, is_per_item, is_telling, owed_by_party};
+use crate::domain::phase::{Items, PhaseKind, Shares, Standing, came_up, given, items, moved};
+use crate::domain::span::Span;
 use crate::domain::vocabulary::{ContentMember, CountedFrom};
+use crate::store::incident_versions::{self, Filed};
+use crate::store::parties::{self, Told};
 use crate::store::{AnyConnection, duties};
 
-/// What is open, by whose part of the incident it belongs to: the processor's own is what is open for all alike.
-type Items = HashMap<OrganisationId, Vec<OpenItem>>;
+/// A version that takes effect: when it is filed, or when it is released if it waits for that.
+pub(super) struct Effect<'a> {
+    birth: Birth<'a>,
+    kind: PhaseKind,
+    /// The filing before.
+    before: &'a Filing,
+    /// Everybody who was told.
+    told: &'a [Told],
+    closing: Closing,
+}
 
 /// What a version does to duties.
 #[derive(Default)]
@@ -35,40 +49,95 @@ pub(super) struct Aftermath {
 }
 
 impl Service {
-    /// What the version does to the duties that it bears on; stores nothing.
+    /// What the version does to the duties of its incident, which are `before`; stores nothing.
     pub(super) fn aftermath(
         &self,
-        actor: &Actor,
-        plan: &AmendPlan,
+        connection: &mut AnyConnection,
+        effect: &Effect<'_>,
         before: Vec<Duty>,
-        hold: Option<Hold>,
-        now: OffsetDateTime,
-    ) -> Aftermath {
-        let next = &plan.next;
-        let birth = Birth { incident: &next.incident, processor: &actor.organisation, plan: &next.plan, now };
-        let by = actor.subject.clone();
-        let reason = next.reason.clone().unwrap_or_default();
-        let closing = Closing { at: now, by, reason };
-        let mut after = match next.kind {
-            PhaseKind::Withdrawal => withdrawn(before, &closing),
-            _ => self.amended(birth, plan, before, &closing),
-        };
-        after.born.extend(hold.and_then(|hold| self.release_duty(birth, next.number, hold.window)));
-        after
+    ) -> Result<Aftermath, ServiceError> {
+        if effect.kind == PhaseKind::Withdrawal {
+            return Ok(withdrawn(before, &effect.closing));
+        }
+        if !effect.is_felt() {
+            return Ok(Aftermath::default());
+        }
+        let known_late = incident_versions::known_late(connection, effect.birth.incident)?;
+        Ok(self.amended(effect, before, &known_late))
     }
 
-    fn amended(&self, birth: Birth<'_>, plan: &AmendPlan, before: Vec<Duty>, closing: &Closing) -> Aftermath {
-        let (old, new) = (&plan.before.filing, &plan.next.plan.filing);
-        let mut after = Aftermath::default();
+    /// What a version does that waits for its release: nothing but that.
+    pub(super) fn waiting(&self, effect: &Effect<'_>, version: i32, hold: Hold) -> Aftermath {
+        let born = self.release_duty(effect.birth, version, hold.window).into_iter().collect();
+        Aftermath { born, ..Aftermath::default() }
+    }
+
+    /// Does to duties what a version says that was held back until now; answers those that changed or were born.
+    pub(super) fn release_effect(
+        &self,
+        connection: &mut AnyConnection,
+        actor: &Actor,
+        incident: &IncidentId,
+        version: i32,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Duty>, ServiceError> {
+        let corrupt = || ServiceError::Internal(format!("version {version} of {incident} cannot be read"));
+        let released = incident_versions::filed_version(connection, incident, version)?.ok_or_else(corrupt)?;
+        // What these owe was born when they were filed: its clocks run from awareness, released or not.
+        if matches!(released.kind, PhaseKind::Initial | PhaseKind::Joined) {
+            return Ok(Vec::new());
+        }
+        let earlier = incident_versions::filed_version(connection, incident, version - 1)?.ok_or_else(corrupt)?;
+        let mut told = parties::told(connection, incident)?;
+        told.sort_by(|one, other| one.agreement.controller.cmp(&other.agreement.controller));
+        let controllers: Vec<_> = told.iter().map(|told| told.agreement.controller.clone()).collect();
+        let read = |filed: Filed| Standing::read(filed.filing, &controllers, filed.filed_at).ok_or_else(corrupt);
+        let reason = released.reason.clone();
+        let (kind, by) = (released.kind, released.filed_by.clone());
+        let (before, after) = (read(earlier)?, read(released)?);
+        let processor = parties::processor(connection, &actor.organisation)?.ok_or_else(corrupt)?;
+        let rows = self.rows_in_force(legal_day(after.filing.aware_at()));
+        let plan = planned(after.filing, &after.body, processor, rows, Vec::new())?;
+        let effect = Effect {
+            birth: Birth { incident, processor: &actor.organisation, plan: &plan, now },
+            kind,
+            before: &before.filing,
+            told: &told,
+            closing: Closing { at: now, by, reason: reason_of(kind, reason) },
+        };
+        if kind == PhaseKind::Withdrawal {
+            incident_versions::withdraw(connection, incident, now)?;
+        }
+        if !effect.is_felt() {
+            return Ok(Vec::new());
+        }
+        let all = duties::of_incident(connection, incident)?;
+        let mut after = self.aftermath(connection, &effect, all)?;
+        self.store_aftermath(connection, &after, now)?;
+        after.changed.append(&mut after.born);
+        Ok(after.changed)
+    }
+
+    fn amended(
+        &self,
+        effect: &Effect<'_>,
+        before: Vec<Duty>,
+        known_late: &HashMap<OrganisationId, OffsetDateTime>,
+    ) -> Aftermath {
+        let birth = effect.birth;
+        let (old, new) = (effect.before, effect.after());
+        let mut after = Aftermath { born: self.newly_owed(effect, &before, known_late), ..Aftermath::default() };
         for (party, items) in came_up(old, new, birth.processor, birth.now) {
             after.born.extend(self.open_item_duties(birth, &party, &items));
         }
+        let stated = (items(old, birth.processor), items(new, birth.processor));
         let given = given(old, new, birth.processor);
         let mut by_party: HashMap<OrganisationId, Vec<Duty>> = HashMap::new();
         for duty in before {
-            match self.reclocked(&duty, plan, closing) {
+            let moved = self.reclocked(&duty, effect, known_late).map(|(duty, clock)| (duty, Some(clock)));
+            match moved.or_else(|| self.promised(&duty, effect, (&stated.0, &stated.1))) {
                 Some((duty, clock)) => {
-                    after.clocks.push((duty.id.clone(), clock));
+                    after.clocks.extend(clock.map(|clock| (duty.id.clone(), clock)));
                     after.changed.push(duty);
                 }
                 None if given.contains_key(&duty.party) => by_party.entry(duty.party.clone()).or_default().push(duty),
@@ -88,21 +157,114 @@ impl Service {
         after
     }
 
-    /// The duty with the clock that begins at the corrected time, if its clock began at the one before and it is still owed.
-    fn reclocked(&self, duty: &Duty, plan: &AmendPlan, closing: &Closing) -> Option<(Duty, EarlierClock)> {
-        let (old, new) = (&plan.before.filing, &plan.next.plan.filing);
-        if !duty.starts_with(&Milestone::ProcessorAware) {
+    /// What is owed now and was not before, since more is known of the event: rows of which the party has no duty yet.
+    fn newly_owed(
+        &self,
+        effect: &Effect<'_>,
+        before: &[Duty],
+        known_late: &HashMap<OrganisationId, OffsetDateTime>,
+    ) -> Vec<Duty> {
+        let birth = effect.birth;
+        let had: HashSet<(&OrganisationId, &str)> =
+            before.iter().map(|duty| (&duty.party, duty.obligation.code.as_str())).collect();
+        let mut born = Vec::new();
+        if event(effect.before, &effect.before.whole()) != event(effect.after(), &effect.after().whole()) {
+            let own = self.duties_of_processor(birth).into_iter();
+            born.extend(own.filter(|duty| !had.contains(&(&duty.party, duty.obligation.code.as_str()))));
+        }
+        for (told, event) in effect.turned() {
+            let agreement = &told.agreement;
+            let party = Party { seat: &agreement.seat, terms: &agreement.terms };
+            let rows = owed_by_party(&birth.plan.rows, &event, &birth.plan.seat, party).into_iter();
+            let is_new = |row: &&Arc<FrozenRow>| !had.contains(&(&agreement.controller, row.code.as_str()));
+            let owing = Owing {
+                rows: rows.filter(is_new).cloned().collect(),
+                agreement: agreement.clone(),
+                event,
+                own_items: Vec::new(),
+                content: String::new(),
+                content_sha256: String::new(),
+                complete: false,
+            };
+            let owed = self.duties_of_party(birth, &owing).into_iter();
+            born.extend(owed.map(|duty| match known_late.get(&duty.party) {
+                Some(known_at) => self.starting(duty, *known_at),
+                None => duty,
+            }));
+        }
+        born.into_iter().map(|duty| self.caught_up(duty, before, birth.now)).collect()
+    }
+
+    /// The duty with its clock begun, if it follows another one of the same party that is met already.
+    fn caught_up(&self, duty: Duty, before: &[Duty], now: OffsetDateTime) -> Duty {
+        let Milestone::Fulfilled(code) = &duty.obligation.start else { return duty };
+        let met = before.iter().find_map(|earlier| match earlier.state {
+            DutyState::Met { met_at, .. } if earlier.party == duty.party && earlier.obligation.code == *code => {
+                Some(met_at)
+            }
+            _ => None,
+        });
+        // Without hours of the law the debtor could not have hurried before there was anything to do.
+        let at = met.map(|met_at| if duty.terms.span == Span::WithoutUndueDelay { now } else { met_at });
+        let Some((at, region)) = at.zip(region(&self.law.calendar, &duty.terms.region)) else { return duty };
+        duty.clone().start(at, region, None).unwrap_or(duty)
+    }
+
+    /// The duty with the clock that follows from the corrected time, if it is still owed and its clock or its outer limit began at
+    /// the one before.
+    fn reclocked(
+        &self,
+        duty: &Duty,
+        effect: &Effect<'_>,
+        known_late: &HashMap<OrganisationId, OffsetDateTime>,
+    ) -> Option<(Duty, EarlierClock)> {
+        let (old, new) = (effect.before, effect.after());
+        // Items and releases run from when they came up; whoever joined late has a start of its own.
+        let apart = is_per_item(&duty.obligation) || duty.obligation.end == Milestone::Released;
+        if apart || known_late.contains_key(&duty.party) {
             return None;
         }
         let from_agreement = duty.obligation.trigger.agreement.is_some();
-        let counted_from = plan.counted_from(&duty.party).filter(|_| from_agreement).unwrap_or(CountedFrom::Awareness);
+        let counted_from =
+            effect.counted_from(&duty.party).filter(|_| from_agreement).unwrap_or(CountedFrom::Awareness);
         let (was, is) = (old.start(counted_from), new.start(counted_from));
-        // Whoever joined late has a start of its own.
-        if was == is || duty.state.due().is_none_or(|due| due.start_at != was) {
+        let due = *duty.state.due()?;
+        let starts = duty.starts_with(&Milestone::ProcessorAware) && due.start_at == was && was != is;
+        let capped = is_capped_from_awareness(duty) && old.aware_at() != new.aware_at();
+        if !starts && !capped {
             return None;
         }
         let region = region(&self.law.calendar, &duty.terms.region)?;
-        duty.clone().reclock(is, region, closing).ok()
+        let earlier = Earlier { processor_aware: Some(new.aware_at()), controller_informed: None };
+        let start_at = if starts { is } else { due.start_at };
+        let moved = duty.clone().reclock(start_at, region, cap(duty, earlier, region), &effect.closing).ok();
+        moved.filter(|(moved, _)| moved.state.due() != Some(&due))
+    }
+
+    /// The duty to give an item that is still open, if another person or another time was stated for it.
+    fn promised(
+        &self,
+        duty: &Duty,
+        effect: &Effect<'_>,
+        (old, new): (&Items, &Items),
+    ) -> Option<(Duty, Option<EarlierClock>)> {
+        if !is_per_item(&duty.obligation) || !duty.state.is_open() {
+            return None;
+        }
+        let stated = |items: &Items| {
+            let about = duty.about.as_deref().and_then(ContentMember::from_code)?;
+            Some(items.get(&duty.party)?.iter().find(|item| item.member == about)?.unknown.clone())
+        };
+        let (was, is) = (stated(old)?, stated(new)?);
+        let mut promised = Duty { owner: is.owner, ..duty.clone() };
+        if was.expected_by == is.expected_by {
+            return (promised.owner != duty.owner).then_some((promised, None));
+        }
+        let now = effect.birth.now;
+        let region = region(&self.law.calendar, &duty.terms.region)?;
+        promised.terms.internal_target =
+            is.expected_by.filter(|expected| *expected > now).map(|expected| expected - now);
+        promised.reclock(now, region, None, &effect.closing).ok().map(|(duty, clock)| (duty, Some(clock)))
     }
 
     /// Stores what the version did to duties, and tells those concerned; answers whether anybody is told.
@@ -118,10 +280,51 @@ impl Service {
     }
 }
 
-impl AmendPlan {
+impl Effect<'_> {
+    /// The filing as it stands after it.
+    fn after(&self) -> &Filing {
+        &self.birth.plan.filing
+    }
+
+    /// Whether it may do anything to duties.
+    pub(super) fn is_felt(&self) -> bool {
+        let (old, new, processor) = (self.before, self.after(), self.birth.processor);
+        self.kind == PhaseKind::Withdrawal
+            || moved(old, new)
+            || items(old, processor) != items(new, processor)
+            || event(old, &old.whole()) != event(new, &new.whole())
+            || self.turned().next().is_some()
+    }
+
+    /// Those who were told and to whom the event is another one now, such as one with special categories.
+    fn turned(&self) -> impl Iterator<Item = (&Told, Event)> {
+        let (old, new) = (self.before, self.after());
+        let (was, is) = (Shares::of(old, self.told.len()), Shares::of(new, self.told.len()));
+        self.told.iter().filter_map(move |told| {
+            let controller = &told.agreement.controller;
+            let now = event(new, &is.share(controller).0);
+            (event(old, &was.share(controller).0) != now).then_some((told, now))
+        })
+    }
+
     fn counted_from(&self, party: &OrganisationId) -> Option<CountedFrom> {
         let place = self.told.binary_search_by(|told| told.agreement.controller.cmp(party)).ok()?;
         self.told.get(place).map(|told| told.agreement.terms.counted_from)
+    }
+}
+
+impl AmendPlan {
+    /// What it does once it takes effect.
+    pub(super) fn effect<'a>(&'a self, actor: &'a Actor, now: OffsetDateTime) -> Effect<'a> {
+        let next = &self.next;
+        let (by, reason) = (actor.subject.clone(), reason_of(next.kind, next.reason.clone()));
+        Effect {
+            birth: Birth { incident: &next.incident, processor: &actor.organisation, plan: &next.plan, now },
+            kind: next.kind,
+            before: &self.before.filing,
+            told: &self.told,
+            closing: Closing { at: now, by, reason },
+        }
     }
 
     /// How long the version waits for its release; none where the processor asks for no release or nobody is told.
@@ -144,65 +347,13 @@ impl AmendPlan {
     }
 }
 
-/// The duties that a version bears on, locked until the transaction ends; none where it bears on none for sure.
-pub(super) fn duties_before(
-    connection: &mut AnyConnection,
-    plan: &AmendPlan,
-    processor: &OrganisationId,
-) -> Result<Vec<Duty>, ServiceError> {
-    let (old, new) = (&plan.before.filing, &plan.next.plan.filing);
-    let is_needed = plan.next.kind == PhaseKind::Withdrawal
-        || plan.next.release_policy().is_some()
-        || moved(old, new)
-        || !given(old, new, processor).is_empty();
-    if is_needed { Ok(duties::of_incident(connection, &plan.next.incident)?) } else { Ok(Vec::new()) }
+/// Why clocks moved, as it is kept with the earlier ones; a supplement may give no reason.
+fn reason_of(kind: PhaseKind, reason: Option<String>) -> String {
+    reason.unwrap_or_else(|| kind.as_str().to_owned())
 }
 
-/// Everything that is still owed ends; the releases that earlier versions wait for do not.
+/// Everything that is still owed ends; a release that is still waited for does not.
 fn withdrawn(before: Vec<Duty>, closing: &Closing) -> Aftermath {
     let owed = before.into_iter().filter(|duty| duty.obligation.end != Milestone::Released);
     Aftermath { changed: owed.filter_map(|duty| duty.cancel(closing.clone()).ok()).collect(), ..Aftermath::default() }
-}
-
-/// Whether a clock began at another time than it was told.
-fn moved(old: &Filing, new: &Filing) -> bool {
-    [CountedFrom::Awareness, CountedFrom::Suspicion].into_iter().any(|from| old.start(from) != new.start(from))
-}
-
-fn items(filing: &Filing, processor: &OrganisationId) -> Items {
-    let mut items = Items::from([(processor.clone(), filing.whole().open_items())]);
-    if let Affected::Listed(shares) = &filing.affected {
-        let own = shares.iter().map(|share| (share.controller.clone(), share.figures.open_items()));
-        items.extend(own.filter(|(_, items)| !items.is_empty()));
-    }
-    items
-}
-
-/// The members that were open and are not any longer.
-fn given(old: &Filing, new: &Filing, processor: &OrganisationId) -> HashMap<OrganisationId, BTreeSet<ContentMember>> {
-    let after = items(new, processor);
-    let is_open = |party: &OrganisationId, member: ContentMember| {
-        after.get(party).is_some_and(|items| items.iter().any(|item| item.member == member))
-    };
-    let closed = items(old, processor).into_iter().map(|(party, items)| {
-        let members = items.iter().map(|item| item.member).filter(|member| !is_open(&party, *member)).collect();
-        (party, members)
-    });
-    closed.filter(|(_, members): &(_, BTreeSet<_>)| !members.is_empty()).collect()
-}
-
-/// What is open now and was not before. A date that has passed since it was first stated is no aim for a new duty.
-fn came_up(old: &Filing, new: &Filing, processor: &OrganisationId, now: OffsetDateTime) -> Items {
-    let before = items(old, processor);
-    let was_open = |party: &OrganisationId, member: ContentMember| {
-        before.get(party).is_some_and(|items| items.iter().any(|item| item.member == member))
-    };
-    let fresh = items(new, processor).into_iter().map(|(party, mut items)| {
-        items.retain(|item| !was_open(&party, item.member));
-        for item in &mut items {
-            item.unknown.expected_by = item.unknown.expected_by.filter(|expected| *expected > now);
-        }
-        (party, items)
-    });
-    fresh.filter(|(_, items)| !items.is_empty()).collect()
 }

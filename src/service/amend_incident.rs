@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::amend_duties::duties_before;
 use super::error::refused;
 use super::file_incident::{filing_processor, planned};
 use super::next_version::{Bound, NextVersion};
@@ -21,7 +20,7 @@ use crate::domain::phase::{Amendment, Concern, LaterNotice, PhaseKind, Standing,
 use crate::store::incident_versions::{self, Current};
 use crate::store::notices::{self, NewNoticeRow};
 use crate::store::parties::{self, Told};
-use crate::store::{AnyConnection, micros};
+use crate::store::{AnyConnection, duties, micros};
 
 /// A notice of a later version to one controller.
 struct Later {
@@ -124,7 +123,8 @@ impl Service {
         let mut next = NextVersion::after(&current, &request.incident, amendment.kind, &before, plan, &affected)?;
         next.reason = amendment.reason;
         let later = notices_of(&next, &told, &concerns)?;
-        if later.is_empty() && !next.kind.concerns_all() {
+        let confirmed = before.filing.common.kind != next.plan.filing.common.kind;
+        if later.is_empty() && !next.kind.concerns_all() && !confirmed {
             let detail = "Nothing changes for anybody who was told, so there is nothing to tell.";
             return Err(refused("", "nothing_changed", detail));
         }
@@ -141,12 +141,18 @@ impl Service {
     ) -> Result<Answer, ServiceError> {
         // Whoever registers an endpoint now either sees these notices or is seen here.
         parties::edition(connection, &actor.organisation)?;
-        let before = duties_before(connection, plan, &actor.organisation)?;
+        let effect = plan.effect(actor, now);
+        let needed = effect.is_felt() || plan.next.release_policy().is_some();
+        let before = if needed { duties::of_incident(connection, &plan.next.incident)? } else { Vec::new() };
         let hold = plan.hold(&before, now);
         plan.next.store(connection, actor, hold, now)?;
         let ids: Vec<NoticeId> = plan.later.iter().map(|_| self.id(now)).collect();
         store_notices(connection, actor, plan, &ids, now)?;
-        let mut after = self.aftermath(actor, plan, before, hold, now);
+        // What waits for a second person does nothing before that.
+        let mut after = match hold {
+            Some(hold) => self.waiting(&effect, plan.next.number, hold),
+            None => self.aftermath(connection, &effect, before)?,
+        };
         let told_others = self.store_aftermath(connection, &after, now)?;
         let deadline = now + Duration::DAY;
         let messages: Vec<_> = plan
@@ -190,6 +196,16 @@ pub(super) fn newest_version(connection: &mut AnyConnection, request: &Request) 
         return Err(ServiceError::Conflict {
             code: "withdrawn",
             detail: "The incident was withdrawn; what is found now is filed as a new one.".to_owned(),
+        });
+    }
+    // Two that wait could be released in either order, and what the second says rests on the first.
+    if current.is_awaited {
+        return Err(ServiceError::Conflict {
+            code: "awaiting-release",
+            detail: format!(
+                "Version {} still waits for its release; the next one can be filed after that.",
+                current.version
+            ),
         });
     }
     Ok(current)

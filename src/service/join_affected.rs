@@ -17,7 +17,7 @@ use super::telling::{concerned, legal_day};
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::catalogue::FrozenRow;
-use crate::domain::course::region;
+use crate::domain::course::{Earlier, cap, region};
 use crate::domain::duty::DutyState;
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
@@ -197,9 +197,10 @@ impl Service {
     }
 
     /// The duty with a clock that starts when the controller became known, if it runs already.
-    fn starting(&self, duty: Duty, known_at: OffsetDateTime) -> Duty {
+    pub(super) fn starting(&self, duty: Duty, known_at: OffsetDateTime) -> Duty {
         let Some(region) = region(&self.law.calendar, &duty.terms.region) else { return duty };
-        let due = duty.terms.due(known_at, region, None);
+        let earlier = Earlier { processor_aware: Some(known_at), controller_informed: None };
+        let due = duty.terms.due(known_at, region, cap(&duty, earlier, region));
         match duty.state {
             DutyState::Running(_) => duty.standing(DutyState::Running(due)),
             DutyState::Drill(Some(_)) => duty.standing(DutyState::Drill(Some(due))),

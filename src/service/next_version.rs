@@ -125,7 +125,7 @@ impl NextVersion {
             content: &self.plan.content,
             affected_count: self.affected_count,
             no_duty_reason: self.plan.filing.no_duty_reason.as_deref(),
-            withdrawn_at: (self.kind == PhaseKind::Withdrawal).then_some(now),
+            withdrawn_at: (self.kind == PhaseKind::Withdrawal && hold.is_none()).then_some(now),
         };
         if !incident_versions::advance(connection, &actor.organisation, &self.incident, &next)? {
             return Err(ServiceError::VersionMismatch);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::duty_facts::all_duty_facts;
+use super::error::refused;
 use super::part::{Part, standing_of};
 use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
@@ -15,7 +16,11 @@ use crate::domain::duty::{Closing, DutyState};
 use crate::domain::duty_record::Duty;
 use crate::domain::id::IncidentId;
 use crate::domain::milestone::Milestone;
+use crate::domain::statement::SKEW;
 use crate::store::{AnyConnection, decisions, duties, ledger, standing};
+
+/// The regime whose Art. 34(3) names the grounds not to tell the persons.
+const GDPR: &str = "gdpr";
 
 impl Service {
     /// Records what the controller decided, as `body` says, and moves its duties accordingly; answers the decision.
@@ -34,6 +39,10 @@ impl Service {
                     return Err(ServiceError::Forbidden("Only an affected controller decides for itself."));
                 }
                 let new = NewDecision::parse(&body, now)?;
+                if new.decided_at + SKEW < standing.detected_at {
+                    let detail = "Nobody can have decided before anything was detected.";
+                    return Err(refused("/decided_at", "time_order", detail));
+                }
                 let part = Part { incident, standing, party: actor.organisation.clone() };
                 service.decide(connection, &actor, &part, new, now)
             })
@@ -109,6 +118,10 @@ fn weigh(
     let weighed = |duty: Duty| {
         let required = match duty.obligation.recipient {
             Recipient::SupervisoryAuthority => decision.notify_authority,
+            // The grounds of Art. 34(3) GDPR say nothing about what other laws ask.
+            Recipient::DataSubjects if decision.notify_persons.is_exempt() && duty.obligation.regime != GDPR => {
+                return None;
+            }
             Recipient::DataSubjects => !decision.notify_persons.is_not_required(),
             _ => return None,
         };

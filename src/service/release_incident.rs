@@ -16,7 +16,7 @@ use crate::domain::milestone::Milestone;
 use crate::domain::organisation::{OnTimeout, ReleasePolicy};
 use crate::domain::owed::is_telling;
 use crate::domain::parse::Place;
-use crate::store::{AnyConnection, duties, ledger, outbox, releases};
+use crate::store::{AnyConnection, duties, ledger, outbox, parties, releases};
 use crate::telemetry;
 
 /// Which version is released.
@@ -103,6 +103,7 @@ impl Service {
         if version.filed_by == actor.subject {
             return Err(ServiceError::Forbidden("A version is released by another person than the one who filed it."));
         }
+        hold_still(connection, id, &actor.organisation)?;
         if !releases::end(connection, id, release.version, "released", Some(&actor.subject), now)? {
             let detail = format!("Version {} does not wait for a release.", release.version);
             return Err(ServiceError::Conflict { code: "not-awaited", detail });
@@ -112,7 +113,8 @@ impl Service {
         Answer::of(&released)
     }
 
-    /// Opens what was held back of a version, fulfils the duty to release it, and writes it down.
+    /// Opens what was held back of a version, fulfils the duty to release it, does to duties what the version says, and writes it
+    /// down.
     fn let_go(
         &self,
         connection: &mut AnyConnection,
@@ -125,7 +127,8 @@ impl Service {
         let sent = outbox::open_held(connection, id, version, now)?;
         let duty = release_duty_of(connection, id, &actor.organisation, version)?;
         let reached = duty.map(|duty| Reached::of(Milestone::Released, now, duty.id)).into_iter().collect();
-        let changed = self.happened(connection, id, &actor.organisation, reached, now)?;
+        let mut changed = self.happened(connection, id, &actor.organisation, reached, now)?;
+        changed.extend(self.release_effect(connection, actor, id, version, now)?);
         let entry = NewEntry {
             stream: Stream::Incident(id.clone()),
             tenant: actor.organisation.clone(),
@@ -176,4 +179,12 @@ fn release_duty_of(
     let about = version.to_string();
     let wanted = |duty: &Duty| duty.obligation.end == Milestone::Released && duty.about.as_ref() == Some(&about);
     Ok(duties.into_iter().find(wanted))
+}
+
+/// Takes what others take first: the edition that new endpoints raise, so that none slips in between, and then the duties, which the
+/// alarm at the end of the waiting has locked already.
+fn hold_still(connection: &mut AnyConnection, id: &IncidentId, processor: &OrganisationId) -> Result<(), ServiceError> {
+    parties::edition(connection, processor)?;
+    duties::of_parties(connection, id, &[processor.as_str()])?;
+    Ok(())
 }

@@ -15,7 +15,7 @@ use crate::domain::duty_record::Duty;
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = duty)]
 pub(super) struct DutyRow {
-    id: String,
+    pub(super) id: String,
     incident_id: String,
     processor_id: String,
     party_id: String,
@@ -84,9 +84,9 @@ batch::row! {
 pub(super) fn to_row(duty: &Duty) -> NewDutyRow<'_> {
     let due = duty.state.due();
     let closing = duty.state.closing();
-    let (met_at, late) = match duty.state {
-        DutyState::Met { met_at, late, .. } => (Some(micros(met_at)), late),
-        _ => (None, None),
+    let met_at = match duty.state {
+        DutyState::Met { met_at, .. } => Some(micros(met_at)),
+        _ => None,
     };
     NewDutyRow {
         id: duty.id.as_str(),
@@ -113,7 +113,7 @@ pub(super) fn to_row(duty: &Duty) -> NewDutyRow<'_> {
         legal_due_at: due.and_then(|due| due.legal_due_at).map(micros),
         internal_target_at: due.and_then(|due| due.internal_target_at).map(micros),
         met_at,
-        late,
+        late: duty.state.late(),
         closed_at: closing.map(|closing| micros(closing.at)),
         closed_by: closing.map(|closing| closing.by.as_str()),
         closed_reason: closing.map(|closing| closing.reason.as_str()),

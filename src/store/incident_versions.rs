@@ -1,16 +1,20 @@
 //! Versions of incidents: the newest one for whoever files the next, all of them for whoever may see them.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::notices::is_out;
 use super::row::{Door, micros};
 use super::schema::{incident, incident_version, notice};
 use crate::domain::content::CommonContent;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::page::PageRequest;
+use crate::domain::parse::parse_instant;
 use crate::domain::phase::{Change, IncidentVersion, PhaseKind, Release};
 
 /// The newest version of an incident.
@@ -26,6 +30,8 @@ pub struct Current {
     pub drill: bool,
     /// Whether it was withdrawn.
     pub is_withdrawn: bool,
+    /// Whether the newest version waits for a second person.
+    pub is_awaited: bool,
     /// How many controllers were told so far.
     pub affected_count: i32,
 }
@@ -50,19 +56,21 @@ pub fn current(
         .first(connection)
         .optional()?;
     let Some((version, first_filed_at, drill, withdrawn_at, affected_count)) = found else { return Ok(None) };
-    let newest: Option<(String, i64)> = incident_version::table
+    let newest: Option<(String, i64, String)> = incident_version::table
         .find((id.as_str(), version))
-        .select((incident_version::filing, incident_version::filed_at))
+        .select((incident_version::filing, incident_version::filed_at, incident_version::release_state))
         .first(connection)
         .optional()?;
     let door = Door { table: "incident_version", id: id.as_str() };
-    let filed_at = newest.as_ref().map_or(first_filed_at, |(_, filed_at)| *filed_at);
+    let filed_at = newest.as_ref().map_or(first_filed_at, |(_, filed_at, _)| *filed_at);
+    let is_awaited = newest.as_ref().is_some_and(|(_, _, state)| state == "awaited");
     Ok(Some(Current {
         version,
-        filing: newest.map(|(filing, _)| door.json("filing", &filing)).transpose()?,
+        filing: newest.map(|(filing, _, _)| door.json("filing", &filing)).transpose()?,
         filed_at: door.instant("filed_at", filed_at)?,
         drill,
         is_withdrawn: withdrawn_at.is_some(),
+        is_awaited,
         affected_count,
     }))
 }
@@ -93,6 +101,7 @@ pub(crate) fn advance(
     let changed = diesel::update(before)
         .set((
             incident::version.eq(next.version),
+            incident::kind.eq(common.kind.as_str()),
             incident::stage.eq(common.stage.as_str()),
             incident::title.eq(&common.title),
             incident::detected_at.eq(micros(common.detected_at)),
@@ -105,6 +114,82 @@ pub(crate) fn advance(
         ))
         .execute(connection)?;
     Ok(changed == 1)
+}
+
+/// Notes that the incident is withdrawn, once the withdrawal has left the house.
+pub(crate) fn withdraw(connection: &mut AnyConnection, id: &IncidentId, at: OffsetDateTime) -> Result<(), StoreError> {
+    diesel::update(incident::table.find(id.as_str())).set(incident::withdrawn_at.eq(micros(at))).execute(connection)?;
+    Ok(())
+}
+
+/// A version as it was filed.
+#[derive(Debug)]
+pub struct Filed {
+    /// What it is to the one before.
+    pub kind: PhaseKind,
+    /// Why it was filed.
+    pub reason: Option<String>,
+    /// The whole body.
+    pub filing: Value,
+    /// When, UTC.
+    pub filed_at: OffsetDateTime,
+    /// Who filed it.
+    pub filed_by: String,
+}
+
+/// `version` of the incident `id`, for the service's own bookkeeping.
+pub fn filed_version(
+    connection: &mut AnyConnection,
+    id: &IncidentId,
+    version: i32,
+) -> Result<Option<Filed>, StoreError> {
+    type Row = (String, Option<String>, String, i64, String);
+    let found: Option<Row> = incident_version::table
+        .find((id.as_str(), version))
+        .select((
+            incident_version::kind,
+            incident_version::reason,
+            incident_version::filing,
+            incident_version::filed_at,
+            incident_version::filed_by,
+        ))
+        .first(connection)
+        .optional()?;
+    let door = Door { table: "incident_version", id: id.as_str() };
+    let read = |(kind, reason, filing, filed_at, filed_by): Row| {
+        Ok(Filed {
+            kind: PhaseKind::from_code(&kind).ok_or_else(|| door.corrupt("kind"))?,
+            reason,
+            filing: door.json("filing", &filing)?,
+            filed_at: door.instant("filed_at", filed_at)?,
+            filed_by,
+        })
+    };
+    found.map(read).transpose()
+}
+
+/// When it became known of each controller found late that it is affected, UTC.
+pub fn known_late(
+    connection: &mut AnyConnection,
+    id: &IncidentId,
+) -> Result<HashMap<OrganisationId, OffsetDateTime>, StoreError> {
+    let joined: Vec<String> = incident_version::table
+        .filter(incident_version::incident_id.eq(id.as_str()))
+        .filter(incident_version::kind.eq(PhaseKind::Joined.as_str()))
+        .select(incident_version::changes)
+        .load(connection)?;
+    let door = Door { table: "incident_version", id: id.as_str() };
+    let mut known = HashMap::new();
+    for changes in joined {
+        let kept: Kept = door.json("changes", &changes)?;
+        for entry in kept.affected {
+            let controller = entry["controller"].as_str().and_then(|id| id.parse().ok());
+            let at = entry["known_at"].as_str().and_then(parse_instant);
+            known
+                .insert(controller.ok_or_else(|| door.corrupt("changes"))?, at.ok_or_else(|| door.corrupt("changes"))?);
+        }
+    }
+    Ok(known)
 }
 
 #[derive(Debug, Queryable, Selectable)]
@@ -163,7 +248,8 @@ pub fn list(
     }
     let is_told =
         notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())).and(notice::drill.eq(false));
-    let told: bool = diesel::select(diesel::dsl::exists(notice::table.filter(is_told))).get_result(connection)?;
+    let told = notice::table.filter(is_told).filter(is_out());
+    let told: bool = diesel::select(diesel::dsl::exists(told)).get_result(connection)?;
     if !told {
         return Ok(None);
     }
@@ -172,7 +258,7 @@ pub fn list(
         .and(notice::incident_version.eq(incident_version::version));
     let rows: Vec<(VersionRow, String, String)> = incident_version::table
         .inner_join(notice::table.on(its))
-        .filter(is_told)
+        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())))
         // What still waits for a second person has not been told to anybody.
         .filter(incident_version::release_state.ne("awaited"))
         .filter(incident_version::version.gt(after))

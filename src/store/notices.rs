@@ -1,5 +1,7 @@
 //! Notices and receipts: immutable bytes, and what became of them.
 
+use std::collections::HashSet;
+
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde_json::value::RawValue;
@@ -84,7 +86,7 @@ pub struct NoticeFilter {
 
 /// Notices that `tenant` sent or got; those of a drill, and those that wait for a release, are seen by their processor alone.
 #[diesel::dsl::auto_type(no_type_alias)]
-fn seen_by<'t>(tenant: &'t OrganisationId) -> _ {
+pub(super) fn seen_by<'t>(tenant: &'t OrganisationId) -> _ {
     let tenant: &'t str = tenant.as_str();
     notice::processor_id
         .eq(tenant)
@@ -104,6 +106,20 @@ fn is_awaited() -> _ {
 #[diesel::dsl::auto_type]
 pub(super) fn is_out() -> _ {
     notice::drill.eq(false).and(not(is_awaited()))
+}
+
+/// Who of these controllers was told of which of these incidents, or may be told by now.
+pub fn reached_out(
+    connection: &mut AnyConnection,
+    incidents: &[&str],
+    controllers: &[&str],
+) -> Result<HashSet<(String, String)>, StoreError> {
+    let rows: Vec<(String, String)> = notice::table
+        .filter(notice::incident_id.eq_any(incidents).and(notice::controller_id.eq_any(controllers)))
+        .filter(is_out())
+        .select((notice::incident_id, notice::controller_id))
+        .load(connection)?;
+    Ok(rows.into_iter().collect())
 }
 
 /// One page of the inbox (`as_controller`) or outbox of `tenant`, newest first.

@@ -62,6 +62,11 @@ pub(super) fn months(
     ended(last, region, steps)
 }
 
+/// The end of the same date so many months later, working day or not.
+pub(super) fn same_date(from: OffsetDateTime, count: u16, region: &Region) -> Result<OffsetDateTime, CountingError> {
+    end_of(months_later(region.to_local(from).date(), count)?, region)
+}
+
 /// The day itself if it is a working day, otherwise the next one.
 fn to_working_day(day: Date, region: &Region, steps: &mut Vec<Step>) -> Result<Date, CountingError> {
     if region.is_working_day(day)? {

@@ -11,7 +11,7 @@ use crate::domain::fault::Faults;
 use crate::domain::filing::Filing;
 use crate::domain::id::OrganisationId;
 use crate::domain::parse::{Object, Place};
-use crate::domain::vocabulary::Stage;
+use crate::domain::vocabulary::{IncidentKind, Stage};
 
 /// The longest reason, in characters.
 pub(super) const REASON: usize = 1_000;
@@ -27,7 +27,6 @@ const KINDS: &[(&str, PhaseKind)] = &[
 /// The members of a filing that no version changes, and what does instead.
 const FIXED: &[(&str, &str)] = &[
     ("affected", "Changes of single controllers stand in `affected` beside `changes`."),
-    ("kind", "What kind of event it is cannot change; withdraw it and file anew."),
     ("drill", "A drill stays a drill."),
     ("no_duty_reason", "It was told why nobody is; controllers found late are added at `affected` of the incident."),
     ("origin", "Where it came from does not change."),
@@ -112,6 +111,7 @@ impl Amendment {
         if let Some(amended) = &amended {
             self.check_clock(&before.filing, &amended.filing, &mut faults);
         }
+        self.check_kind(&before.filing, &mut faults);
         (amended, faults)
     }
 
@@ -130,6 +130,21 @@ impl Amendment {
             };
             merge_patch(&mut affected[place], &Value::Object(own.changes.clone()));
             merged.places.insert(place, index);
+        }
+    }
+
+    /// A suspicion may prove true; nothing else becomes another kind of event.
+    fn check_kind(&self, previous: &Filing, faults: &mut Faults) {
+        let Some(kind) = self.changes.get("kind") else { return };
+        let may = matches!(self.kind, PhaseKind::Supplement | PhaseKind::Correction)
+            && previous.common.kind == IncidentKind::SuspectedBreach
+            && *kind == json!(IncidentKind::PersonalDataBreach);
+        if !may {
+            let detail = "What kind of event it is cannot change; withdraw it and file anew. Only a supplement or a correction \
+                          may confirm a `suspected_breach` as `personal_data_breach`.";
+            let mut found = Faults::default();
+            found.add("/changes/kind", "not_changeable", detail);
+            faults.extend_new(found);
         }
     }
 
