@@ -1,7 +1,5 @@
 //! Notices and receipts: immutable bytes, and what became of them.
 
-use std::collections::HashSet;
-
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde_json::value::RawValue;
@@ -106,26 +104,6 @@ fn is_awaited() -> _ {
 #[diesel::dsl::auto_type]
 pub(super) fn is_out() -> _ {
     notice::drill.eq(false).and(not(is_awaited()))
-}
-
-/// Whether `tenant` may see the notice `id`.
-pub fn is_seen(connection: &mut AnyConnection, tenant: &OrganisationId, id: &NoticeId) -> Result<bool, StoreError> {
-    let found = notice::table.find(id.as_str()).filter(seen_by(tenant));
-    Ok(diesel::select(exists(found)).get_result(connection)?)
-}
-
-/// Who of these controllers was told of which of these incidents, or may be told by now.
-pub fn reached_out(
-    connection: &mut AnyConnection,
-    incidents: &[&str],
-    controllers: &[&str],
-) -> Result<HashSet<(String, String)>, StoreError> {
-    let rows: Vec<(String, String)> = notice::table
-        .filter(notice::incident_id.eq_any(incidents).and(notice::controller_id.eq_any(controllers)))
-        .filter(is_out())
-        .select((notice::incident_id, notice::controller_id))
-        .load(connection)?;
-    Ok(rows.into_iter().collect())
 }
 
 /// One page of the inbox (`as_controller`) or outbox of `tenant`, newest first.
