@@ -10,6 +10,7 @@ use super::{Idempotency, Service, ServiceError};
 use crate::crypto::{SenderKey, SignedHeaders, WebhookSecret, is_genuine, sha256_hex};
 use crate::domain::actor::Actor;
 use crate::domain::content::{OpenItem, Unknown};
+use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, OrganisationId, SourceId};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::vocabulary::ContentMember;
@@ -22,6 +23,14 @@ const READING: Duration = Duration::hours(4);
 const TITLE: &str = "Notice of a sub-processor";
 /// What stands for content that nobody has read yet.
 const UNREAD: &str = "the sub-processor's notice has not been read yet";
+
+/// What the duty to pass on a later message is about.
+const UPDATE: &str = "subprocessor_notice";
+
+/// Whether the duty is to pass on what a sub-processor has said since.
+pub(super) fn is_update(duty: &Duty) -> bool {
+    duty.about.as_deref() == Some(UPDATE)
+}
 
 /// A message as it came in.
 #[derive(Debug, Clone)]
@@ -187,7 +196,8 @@ impl Service {
         let unknown = Unknown { reason: UNREAD.to_owned(), owner: None, expected_by: Some(now + READING) };
         let item = OpenItem { member: ContentMember::Nature, unknown };
         let rows = self.rows_in_force(legal_day(now));
-        let owed = self.item_duties(ground, &rows, processor, &[item]);
+        let owed = self.item_duties(ground, &rows, processor, &[item]).into_iter();
+        let owed: Vec<_> = owed.map(|duty| Duty { about: Some(UPDATE.to_owned()), ..duty }).collect();
         Ok(duties::insert(connection, &owed)?)
     }
 }
