@@ -84,9 +84,7 @@ async fn walk(app: &TestApp, world: &World, incident: &Value, before: &[Value]) 
     let notice = &notices[0];
     let body = json!({"content_sha256": notice["content_sha256"], "by": {"name": "Privacy desk", "role": "dpo"}});
     controller.post(&format!("/v1/notices/{}/acknowledgement", text(&notice["id"])), &body).await.expect(404);
-    for path in
-        ["/v1/incidents", "/v1/incidents?text=share", "/v1/incidents?state=telling", "/v1/notices", "/v1/duties"]
-    {
+    for path in ["/v1/incidents", "/v1/incidents?q=share", "/v1/incidents?state=telling", "/v1/notices", "/v1/duties"] {
         assert_eq!(items(&controller, path).await, Vec::<Value>::new(), "{path}");
     }
     for list in ["notices", "duties"] {
@@ -180,7 +178,7 @@ both! {
         app.step_workers().await;
         assert_eq!(view().await, first);
         assert_eq!(ledger(&controller).await, entries);
-        for (query, told, kept) in [("text=mail", 0, 1), ("text=share", 1, 0), ("state=withdrawn", 0, 1), ("state=told", 1, 0)] {
+        for (query, told, kept) in [("q=mail", 0, 1), ("q=share", 1, 0), ("state=withdrawn", 0, 1), ("state=told", 1, 0)] {
             assert_eq!((listed(&controller, query).await, listed(&staff, query).await), (told, kept), "{query}");
         }
         act_for(&app, &world, &filed).await;
@@ -194,7 +192,7 @@ both! {
         assert_eq!((&shown["version"], &shown["title"]), (&json!(2), &json!("Open link on the mail archive")));
         assert_eq!((&shown["aware_at"], &shown["awareness_reason"]), (&json!(aware), &json!("The logs came late.")));
         assert_eq!((&shown["state"], &shown["withdrawn_at"]), (&json!("telling"), &Value::Null));
-        assert_eq!((listed(&controller, "text=mail").await, listed(&controller, "text=share").await), (1, 0));
+        assert_eq!((listed(&controller, "q=mail").await, listed(&controller, "q=share").await), (1, 0));
         release(&app, &world, &filed, &third).await.expect(200);
         let shown = controller.get(&below("")).await.expect(200).json;
         assert_eq!((&shown["version"], &shown["state"]), (&json!(3), &json!("withdrawn")));
