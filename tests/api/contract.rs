@@ -231,7 +231,10 @@ async fn release(app: &TestApp, world: &World) -> Answer {
     let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
     let body = json!({"version": 1, "content_sha256": filed.json["release"]["content_sha256"]});
     let second = app.as_person(&world.processor, PROCESSOR, "a-second-person");
-    second.post(&format!("/v1/incidents/{}/release", filed.id()), &body).await
+    let answer = second.post(&format!("/v1/incidents/{}/release", filed.id()), &body).await;
+    asking["release_policy"] = json!(null);
+    replace(&staff, &own, &asking).await.expect(200);
+    answer
 }
 
 /// Requests about a sub-processor whose notices are received.
