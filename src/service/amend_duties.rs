@@ -141,7 +141,9 @@ impl Service {
                     after.clocks.extend(clock.map(|clock| (duty.id.clone(), clock)));
                     after.changed.push(duty);
                 }
-                None if given.contains_key(&duty.party) || is_update(&duty) => by_party.entry(duty.party.clone()).or_default().push(duty),
+                None if given.contains_key(&duty.party) || is_update(&duty) => {
+                    by_party.entry(duty.party.clone()).or_default().push(duty)
+                }
                 None => {}
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use serde_json::value::RawValue;
 
 use super::batch;
@@ -184,11 +185,6 @@ fn told(door: &Door<'_>, share: &Share) -> Result<ShareContent, StoreError> {
     ShareContent::from_stored(&share.content).map_err(|_| door.corrupt("content"))
 }
 
-/// The pattern for `LIKE` that finds `text` anywhere, whatever the case.
-fn pattern(text: &str) -> String {
-    format!("%{}%", text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
-}
-
 fn summaries(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
@@ -201,6 +197,41 @@ fn summaries(
     let shares = shares(connection, tenant, &foreign)?;
     let counted = |row: &IncidentRow| counts.get(&row.id).copied().unwrap_or_default();
     rows.iter().map(|row| summary(row, shares.get(&row.id), counted(row))).collect()
+}
+
+/// That the version which a notice tells does not wait for a release; the same as `is_out` for raw conditions, drills apart.
+fn let_go(notice: &str) -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM incident_version AS its WHERE its.incident_id = {notice}.incident_id \
+         AND its.version = {notice}.incident_version AND its.release_state = 'awaited')"
+    )
+}
+
+type Condition =
+    Box<dyn BoxableExpression<incident::table, <AnyConnection as diesel::Connection>::Backend, SqlType = Bool>>;
+
+/// That `text` stands in the title as `tenant` sees it: the present one for the processor, the one last told for a controller.
+fn titled(connection: &AnyConnection, tenant: &OrganisationId, text: &str) -> Condition {
+    let title = match connection {
+        AnyConnection::Sqlite(_) => "told.content ->> '$.title'",
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => "told.content::json ->> 'title'",
+    };
+    let pattern = format!("%{}%", text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+    let (told, newer) = (let_go("told"), let_go("newer"));
+    let condition = diesel::dsl::sql::<Bool>("((processor_id = ")
+        .bind::<Text, _>(tenant.to_string())
+        .sql(" AND lower(title) LIKE ")
+        .bind::<Text, _>(pattern.clone())
+        .sql(" ESCAPE '\\') OR EXISTS (SELECT 1 FROM notice AS told WHERE told.incident_id = incident.id AND told.controller_id = ")
+        .bind::<Text, _>(tenant.to_string())
+        .sql(&format!(" AND {told} AND lower({title}) LIKE "))
+        .bind::<Text, _>(pattern)
+        .sql(&format!(
+            " ESCAPE '\\' AND NOT EXISTS (SELECT 1 FROM notice AS newer WHERE newer.incident_id = told.incident_id \
+             AND newer.controller_id = told.controller_id AND newer.sequence > told.sequence AND {newer})))"
+        ));
+    Box::new(condition)
 }
 
 /// One page of the incidents that `tenant` filed or is affected by, newest first.
@@ -221,10 +252,7 @@ pub fn list(
     let mine = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(concerning(tenant.as_str())));
     let mut query = incident::table.filter(mine).into_boxed();
     if let Some(text) = &filter.text {
-        let title = diesel::dsl::sql::<diesel::sql_types::Bool>("lower(title) LIKE ")
-            .bind::<diesel::sql_types::Text, _>(pattern(text))
-            .sql(" ESCAPE '\\'");
-        query = query.filter(title);
+        query = query.filter(titled(connection, tenant, text));
     }
     if let Some(controller) = &filter.controller {
         query = query.filter(incident::id.eq_any(concerning(controller.as_str())));
@@ -235,12 +263,11 @@ pub fn list(
             let open = format!(
                 "NOT EXISTS (SELECT 1 FROM notice AS open WHERE open.incident_id = incident.id AND open.{which} IS NULL"
             );
-            let awaited = "NOT EXISTS (SELECT 1 FROM incident_version AS its WHERE its.incident_id = open.incident_id \
-                           AND its.version = open.incident_version AND its.release_state = 'awaited')";
-            diesel::dsl::sql::<diesel::sql_types::Bool>(&format!("{open} AND (open.processor_id = "))
-                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
+            let awaited = let_go("open");
+            diesel::dsl::sql::<Bool>(&format!("{open} AND (open.processor_id = "))
+                .bind::<Text, _>(tenant.as_str())
                 .sql(" OR open.controller_id = ")
-                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
+                .bind::<Text, _>(tenant.as_str())
                 .sql(&format!(" AND {awaited}))"))
         };
         query = match state {
