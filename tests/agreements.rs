@@ -74,7 +74,7 @@ fn krankikom_tells_suspicions_and_disruptions_and_files_only_on_instruction() {
     let terms = terms("krankikom");
     let kinds = [PersonalDataBreach, SuspectedBreach, Disruption, Irregularity, ViolationOfLaw, ViolationOfContract];
     let others = [SubprocessorBreach, SeizureOrInsolvency, ContactChange, UnlawfulInstruction, SubprocessorChange];
-    assert_triggers(&terms, &[&kinds[..], &others].concat());
+    assert_triggers(&terms, &[&kinds[..], &others, &[ViolationOfInstruction]].concat());
     assert_no_fixed_limit(&terms);
     assert_eq!(terms.counted_from, CountedFrom::Suspicion);
     assert_content(&terms, PersonalDataBreach, false, &[]);
@@ -123,7 +123,8 @@ fn resolvio_tells_breaches_only_and_authority_measures() {
 fn alfaview_tells_suspicions_also_of_sub_processors_and_files_only_on_instruction() {
     let terms = terms("alfaview");
     let kinds = [PersonalDataBreach, SuspectedBreach, Disruption, Irregularity, ViolationOfLaw, ViolationOfContract];
-    assert_triggers(&terms, &[&kinds[..], &[SubprocessorBreach, UnlawfulInstruction, SubprocessorChange]].concat());
+    let others = [ViolationOfInstruction, SubprocessorBreach, ContactChange, UnlawfulInstruction, SubprocessorChange];
+    assert_triggers(&terms, &[&kinds[..], &others].concat());
     assert_no_fixed_limit(&terms);
     assert_eq!(terms.counted_from, CountedFrom::Suspicion);
     assert_content(&terms, PersonalDataBreach, false, &[]);
@@ -132,7 +133,12 @@ fn alfaview_tells_suspicions_also_of_sub_processors_and_files_only_on_instructio
     assert_eq!(terms.data_location, Some(one("EEA")));
     assert_clauses(
         &terms,
-        &[(SubprocessorBreach, "§ 4(7)"), (UnlawfulInstruction, "§ 6(3)"), (SubprocessorChange, "§ 9(1)")],
+        &[
+            (SubprocessorBreach, "§ 4(7)"),
+            (ContactChange, "§ 4(5)"),
+            (UnlawfulInstruction, "§ 6(3)"),
+            (SubprocessorChange, "§ 9(1)"),
+        ],
     );
     assert_eq!(objection(&terms).as_deref(), Some("P14D, § 9(1)"));
 }
@@ -148,7 +154,7 @@ fn ora_azubiheft_has_24_hours_full_content_and_a_rule_for_special_categories() {
         assert_eq!(terms.limit(kind, false).length(), Some(time::Duration::hours(24)), "{kind}");
         assert_eq!(terms.limit(kind, true).length(), Some(time::Duration::hours(24)), "{kind}");
     }
-    for kind in [&[Disruption, AuthorityInspection, SeizureOrInsolvency][..], &contract].concat() {
+    for kind in [&[SuspectedBreach, Disruption, AuthorityInspection, SeizureOrInsolvency][..], &contract].concat() {
         assert_eq!(terms.limit(kind, false).length(), None, "{kind}");
         assert_content(&terms, kind, false, &[]);
         assert_eq!(terms.promise(AgreementTerm::CompleteWithin, kind, false), None, "{kind}");
@@ -161,6 +167,9 @@ fn ora_azubiheft_has_24_hours_full_content_and_a_rule_for_special_categories() {
         promise(&terms, AgreementTerm::SpecialCategories, PersonalDataBreach).as_deref(),
         Some("without_undue_delay, § 5(7)")
     );
+    let suspected = promise(&terms, AgreementTerm::NotifyWithin, SuspectedBreach);
+    assert_eq!(suspected.as_deref(), Some("without_undue_delay, § 5(7)"), "the 24 hours are for certain events");
+    assert_content(&terms, SuspectedBreach, true, &[Nature, Measures, Time, Extent, HowObtained]);
     assert_eq!(objection(&terms), None, "prior consent, and no number of days for an objection");
     assert_eq!(terms.authorised_instructors.len(), 3);
     assert_eq!(terms.counted_from, CountedFrom::Awareness);
@@ -178,6 +187,7 @@ fn ora_azubiheft_has_24_hours_full_content_and_a_rule_for_special_categories() {
     assert_clauses(
         &terms,
         &[
+            (SuspectedBreach, "§ 5(7)"),
             (Disruption, "§ 5(4)"),
             (AuthorityInspection, "§ 5(5)"),
             (SeizureOrInsolvency, "§ 13(1)"),
@@ -192,7 +202,8 @@ fn ora_azubiheft_has_24_hours_full_content_and_a_rule_for_special_categories() {
 #[test]
 fn arbeitszeiterfassung_tells_violations_after_gaining_knowledge() {
     let terms = terms("arbeitszeiterfassung");
-    let violations = [PersonalDataBreach, ViolationOfLaw, ViolationOfContract, SubprocessorBreach];
+    let violations =
+        [PersonalDataBreach, ViolationOfLaw, ViolationOfContract, ViolationOfInstruction, SubprocessorBreach];
     let others = [AuthorityInspection, SeizureOrInsolvency, UnlawfulInstruction, SubprocessorChange];
     assert_triggers(&terms, &[&violations[..], &others].concat());
     assert_no_fixed_limit(&terms);

@@ -85,6 +85,7 @@ fn the_shipped_rows_cover_every_regime_and_the_proposal_is_owed_by_nobody() {
     let codes: BTreeSet<&str> = catalogue.rows().iter().map(|row| row.code.as_str()).collect();
     for code in [
         "gdpr_33_1",
+        "gdpr_28_3_instruction",
         "gdpr_33_2",
         "gdpr_33_4",
         "gdpr_33_5",
@@ -96,6 +97,7 @@ fn the_shipped_rows_cover_every_regime_and_the_proposal_is_owed_by_nobody() {
         "contract_special_disclosure",
         "contract_inspection",
         "contract_seizure",
+        "contract_seizure_involved",
         "contract_contact_change",
         "contract_unlawful_instruction",
         "contract_subprocessor_change",
@@ -105,6 +107,7 @@ fn the_shipped_rows_cover_every_regime_and_the_proposal_is_owed_by_nobody() {
         "release",
         "nis2_early_warning",
         "nis2_notification",
+        "nis2_notification_trust",
         "nis2_final",
         "bsig_32_final",
         "dora_initial",
@@ -114,10 +117,15 @@ fn the_shipped_rows_cover_every_regime_and_the_proposal_is_owed_by_nobody() {
         "cra_notification",
         "cra_final_vulnerability",
         "cra_final_incident",
+        "cra_users",
         "eidas_19a",
         "eidas_24",
         "uk_gdpr_33_1",
+        "uk_gdpr_33_4",
+        "uk_gdpr_33_5",
+        "uk_gdpr_34",
         "fadp_24_1",
+        "fadp_24_4",
     ] {
         assert!(codes.contains(code), "{code}");
     }

@@ -355,3 +355,32 @@ fn a_catalogue_that_makes_no_sense_stops_the_start() {
     command.env("ART33_LAW_OBLIGATIONS", "absent.toml");
     assert_fails(&command.output().unwrap(), 1, "absent.toml: ");
 }
+
+#[test]
+fn a_file_of_law_that_makes_no_sense_is_not_served() {
+    let directory = fresh();
+    let shipped = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/law/obligations.toml")).unwrap();
+    let row = |code: &str, from: &str, to: &str| {
+        let (before, rows) = shipped.split_once(&format!("code = \"{code}\"\n")).unwrap();
+        let changed = rows.replacen(from, to, 1);
+        assert_ne!(changed, rows, "{from}");
+        format!("{before}code = \"{code}\"\n{changed}")
+    };
+    let nis2 = "start = \"debtor_aware\"";
+    let cases = [
+        (row("nis2_notification", nis2, "start = \"fulfilled:nis2_final\""), "row `nis2_notification`, field `start`"),
+        (row("gdpr_33_1", "rule = \"eu_hours\"", "rule = \"roman_hours\""), "row `gdpr_33_1`, field `rule`"),
+        (row("gdpr_33_1", "span = \"PT72H\"", "span = \"72\""), "row `gdpr_33_1`, field `span`"),
+        (shipped.replacen("code = \"gdpr_33_2\"", "code = \"gdpr_33_1\"", 1), "`valid_from`"),
+        (row("gdpr_33_4", "fulfilled:gdpr_33_1", "fulfilled:gdpr_33_9"), "row `gdpr_33_4`, field `start`"),
+    ];
+    for (file, place) in cases {
+        std::fs::write(directory.path().join("changed.toml"), file).unwrap();
+        let mut serve = program(directory.path(), &["serve"]);
+        serve.env("ART33_LISTEN", "127.0.0.1:0").env("ART33_LAW_OBLIGATIONS", "changed.toml");
+        let output = serve.output().unwrap();
+        assert_fails(&output, 1, place);
+        assert_fails(&output, 1, "changed.toml");
+        assert!(!directory.path().join("data/art33.db").exists(), "nothing was begun");
+    }
+}

@@ -39,14 +39,16 @@ pub(super) fn service(
     entropy: Entropy,
     outbound: &Outbound,
 ) -> Result<Service, AppError> {
+    // Before anything is made or opened: without a law that makes sense there is nothing to serve.
+    let law = Arc::new(law(config)?);
+    let rows = freeze(&law)?;
     let signing_key = signing_key(config, &entropy)?;
     let master_key = master_key(&config.master_key, &entropy)?;
     let store = Store::open(config.database.url.expose(), config.database.connections.get())?;
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
-    let (lease, nudge, law) = (lease(&config.outbound), Arc::default(), Arc::new(law(config)?));
-    let rows = freeze(&law)?;
+    let (lease, nudge) = (lease(&config.outbound), Arc::default());
     Ok(Service { store, clock, entropy, signing_key, master_key, law, rows, public_url, check_url, lease, nudge })
 }
 

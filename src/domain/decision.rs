@@ -13,7 +13,8 @@ use super::vocabulary::code_list;
 code_list! {
     /// What becomes of the communication to the data subjects, Art. 34 GDPR.
     ///
-    /// `ordered` is an order of the authority under Art. 34(4); `exempt_a` to `exempt_c` are the grounds of Art. 34(3)(a) to (c).
+    /// `ordered` is an order of the authority under Art. 34(4); `exempt_a` to `exempt_c` are the grounds of Art. 34(3)(a) to
+    /// (c), `exempt_bdsg_29` is the duty of secrecy under the third sentence of § 29(1) BDSG.
     PersonsDecision {
         Undecided "undecided",
         Planned "planned",
@@ -23,6 +24,7 @@ code_list! {
         ExemptA "exempt_a",
         ExemptB "exempt_b",
         ExemptC "exempt_c",
+        ExemptBdsg29 "exempt_bdsg_29",
     }
 }
 
@@ -32,14 +34,23 @@ impl PersonsDecision {
         matches!(self, Self::Planned | Self::Done | Self::Ordered)
     }
 
-    /// Whether one of the grounds of Art. 34(3) GDPR is relied on.
+    /// Whether a legal ground releases from telling the persons, Art. 34(3) GDPR and § 29(1) BDSG.
     pub fn is_exempt(self) -> bool {
-        matches!(self, Self::ExemptA | Self::ExemptB | Self::ExemptC)
+        self.is_not_required() && self != Self::NotRequired
     }
 
-    /// Whether the communication is found not to be required, for want of a high risk or on a ground of Art. 34(3) GDPR.
+    /// Whether the communication is found not to be required, for want of a high risk or on a ground of Art. 34(3) GDPR or § 29 BDSG.
     pub fn is_not_required(self) -> bool {
-        self == Self::NotRequired || self.is_exempt()
+        matches!(self, Self::NotRequired | Self::ExemptA | Self::ExemptB | Self::ExemptC | Self::ExemptBdsg29)
+    }
+
+    /// What the decision has to be documented under; an exemption is told apart by its ground.
+    fn basis(self) -> &'static str {
+        match self {
+            Self::ExemptA | Self::ExemptB | Self::ExemptC => "Art. 33(5) GDPR; Art. 34(3) GDPR",
+            Self::ExemptBdsg29 => "Art. 33(5) GDPR; § 29(1) BDSG",
+            Self::Undecided | Self::Planned | Self::Done | Self::Ordered | Self::NotRequired => BASIS,
+        }
     }
 }
 
@@ -90,9 +101,8 @@ impl NewDecision {
         let authority = object.required("notify_authority", faults, Place::boolean);
         let persons =
             object.required("notify_persons", faults, |place, faults| place.code(PersonsDecision::CODES, faults));
-        // The documentation of Art. 33(5) must enable the authority to verify; an exemption must be told apart by its ground.
-        let exempt = persons.is_some_and(PersonsDecision::is_exempt);
-        let basis = if exempt { "Art. 33(5) GDPR; Art. 34(3) GDPR" } else { "Art. 33(5) GDPR" };
+        // The documentation of Art. 33(5) must enable the authority to verify.
+        let basis = persons.map_or(BASIS, PersonsDecision::basis);
         let reason = founded(&mut object, "reason", basis, faults, reason);
         let by = founded(&mut object, "by", basis, faults, person);
         let decided_at = object.optional("decided_at", faults, |place, faults| past(place, now, faults));
@@ -107,7 +117,7 @@ impl NewDecision {
     }
 }
 
-/// What is asked of whoever finds a duty not to be required.
+/// What is asked of whoever decides, or finds a duty not to be required.
 const BASIS: &str = "Art. 33(5) GDPR";
 
 /// Who finds a duty not to be required or takes that back, and why.
@@ -149,8 +159,11 @@ mod tests {
 
     #[test]
     fn person_and_reason_are_required_and_the_article_is_named() {
-        for (persons, basis) in [("not_required", "Art. 33(5) GDPR"), ("exempt_b", "Art. 33(5) GDPR; Art. 34(3) GDPR")]
-        {
+        for (persons, basis) in [
+            ("not_required", "Art. 33(5) GDPR"),
+            ("exempt_b", "Art. 33(5) GDPR; Art. 34(3) GDPR"),
+            ("exempt_bdsg_29", "Art. 33(5) GDPR; § 29(1) BDSG"),
+        ] {
             let body = json!({"notify_authority": false, "notify_persons": persons, "by": " "});
             let faults = NewDecision::parse(&body, NOW).unwrap_err();
             let found: Vec<_> = faults
@@ -183,6 +196,9 @@ mod tests {
             chosen.map(|(code, _)| *code).collect::<Vec<_>>()
         };
         assert_eq!(which(PersonsDecision::is_telling), ["planned", "done", "ordered"]);
-        assert_eq!(which(PersonsDecision::is_not_required), ["not_required", "exempt_a", "exempt_b", "exempt_c"]);
+        assert_eq!(
+            which(PersonsDecision::is_not_required),
+            ["not_required", "exempt_a", "exempt_b", "exempt_c", "exempt_bdsg_29"]
+        );
     }
 }

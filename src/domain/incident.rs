@@ -89,6 +89,8 @@ pub struct Incident {
     pub no_duty_reason: Option<String>,
     /// The sub-processor's notice that it came from; for the processor's eyes only.
     pub origin: Option<Box<RawValue>>,
+    /// The links from that sub-processor to the controllers, each with its own clock; for the processor's eyes only.
+    pub chain: Vec<super::origin::Link>,
     /// The content: of the whole for the processor, of the own share for a controller.
     pub content: Box<RawValue>,
     /// Where the notices stand that the reader may see.

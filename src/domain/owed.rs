@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::catalogue::{AgreementTerm, Binds, Debtor, Fact, FrozenRow, Obligation, Recipient, RowSpan};
+use super::catalogue::{Binds, Debtor, Fact, FrozenRow, Obligation, Recipient, RowSpan};
 use super::organisation::{Seat, is_in_eu};
 use super::span::Span;
 use super::terms::Terms;
@@ -51,7 +51,7 @@ pub fn owed_by_party<'r>(
     let holds = |row: &&Arc<FrozenRow>| {
         is_per_party(row)
             && event.brings_about(row)
-            && has_term(row, event.kind, party.terms)
+            && has_term(row, event, party.terms)
             && binds(row, if row.debtor == Debtor::Processor { processor } else { party.seat })
     };
     without_yielding(&rows.iter().filter(holds).collect::<Vec<_>>())
@@ -75,15 +75,8 @@ pub fn is_telling(row: &Obligation) -> bool {
 pub fn span(row: &Obligation, kind: IncidentKind, special: bool, terms: &Terms) -> Span {
     match &row.span {
         RowSpan::Fixed(span) => span.clone(),
-        RowSpan::Agreement(AgreementTerm::NotifyWithin) => terms.limit(kind, special).clone(),
-        RowSpan::Agreement(AgreementTerm::CompleteWithin) => {
-            terms.complete_within.clone().unwrap_or(Span::WithoutUndueDelay)
-        }
-        RowSpan::Agreement(AgreementTerm::SpecialCategories) => {
-            terms.special_categories.as_ref().map_or(Span::WithoutUndueDelay, |rule| rule.notify_within.clone())
-        }
-        RowSpan::Agreement(AgreementTerm::SubprocessorObjection) => {
-            terms.subprocessor_objection.clone().map_or(Span::WithoutUndueDelay, Span::Within)
+        RowSpan::Agreement(term) => {
+            terms.promise(*term, kind, special).map_or(Span::WithoutUndueDelay, |promise| promise.span)
         }
         RowSpan::Stated | RowSpan::ReleaseWindow => Span::WithoutUndueDelay,
     }
@@ -109,14 +102,8 @@ pub fn is_per_item(row: &Obligation) -> bool {
     row.end == super::milestone::Milestone::ItemGiven
 }
 
-fn has_term(row: &Obligation, kind: IncidentKind, terms: &Terms) -> bool {
-    match row.trigger.agreement {
-        None => true,
-        Some(AgreementTerm::NotifyWithin) => terms.is_triggered_by(kind),
-        Some(AgreementTerm::CompleteWithin) => terms.is_triggered_by(kind) && terms.complete_within.is_some(),
-        Some(AgreementTerm::SpecialCategories) => terms.is_triggered_by(kind) && terms.special_categories.is_some(),
-        Some(AgreementTerm::SubprocessorObjection) => terms.subprocessor_objection.is_some(),
-    }
+fn has_term(row: &Obligation, event: &Event, terms: &Terms) -> bool {
+    row.trigger.agreement.is_none_or(|term| terms.promise(term, event.kind, event.is_special()).is_some())
 }
 
 fn binds(row: &Obligation, debtor: &Seat) -> bool {

@@ -162,7 +162,7 @@ mod tests {
         ),
         ("duty_state", "not_started running met breached not_required cancelled lapsed drill"),
         ("party", "processor controller supervisory_authority competent_authority data_subjects record"),
-        ("notify_persons", "undecided planned done ordered not_required exempt_a exempt_b exempt_c"),
+        ("notify_persons", "undecided planned done ordered not_required exempt_a exempt_b exempt_c exempt_bdsg_29"),
         ("instruction_kind", "file_with_authority tell_persons general"),
         ("instruction_form", "text written oral"),
         ("instruction_state", "unconfirmed in_force suspended replaced"),
@@ -196,6 +196,18 @@ mod tests {
                     assert!(labels.0[*group].contains_key(code), "{group}/{code} has no label");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_basis_of_the_catalogue_has_a_label() {
+        let bases: Vec<_> = include_str!("../../law/obligations.toml")
+            .lines()
+            .filter_map(|line| line.strip_prefix("basis = \"")?.strip_suffix('"'))
+            .collect();
+        assert!(bases.len() > 40, "{bases:?}");
+        for basis in bases {
+            assert!(GERMAN.0["legal_basis"].contains_key(basis), "{basis} has no German label");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::domain::incident::{Acknowledger, Receipt, ReceiptLevel};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::parse::Place;
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, deliveries, duties, ledger};
+use crate::store::{AnyConnection, deliveries, duties, ledger, standing};
 
 /// What a controller sends to acknowledge.
 #[derive(Debug, Clone)]
@@ -87,9 +87,10 @@ impl Service {
         acknowledgement: Acknowledgement,
         now: OffsetDateTime,
     ) -> Result<(Receipt, bool), ServiceError> {
-        let fact = notices::facts(connection, &[id.as_str()])?.pop();
-        let fact = fact.filter(|fact| [&fact.processor, &fact.controller].contains(&&actor.organisation));
-        let fact = fact.ok_or(ServiceError::NotFound)?;
+        if !standing::sees_notice(connection, &actor.organisation, id)? {
+            return Err(ServiceError::NotFound);
+        }
+        let fact = notices::facts(connection, &[id.as_str()])?.pop().ok_or(ServiceError::NotFound)?;
         if fact.controller != actor.organisation {
             return Err(ServiceError::Forbidden("Only the controller who was told acknowledges a notice."));
         }

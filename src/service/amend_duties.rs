@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::amend_incident::AmendPlan;
 use super::derive::Birth;
 use super::file_incident::{Told as Owing, planned};
+use super::receive_notice::is_update;
 use super::release_incident::Hold;
 use super::telling::{event, legal_day};
 use super::{Service, ServiceError};
@@ -140,7 +141,9 @@ impl Service {
                     after.clocks.extend(clock.map(|clock| (duty.id.clone(), clock)));
                     after.changed.push(duty);
                 }
-                None if given.contains_key(&duty.party) => by_party.entry(duty.party.clone()).or_default().push(duty),
+                None if given.contains_key(&duty.party) || is_update(&duty) => {
+                    by_party.entry(duty.party.clone()).or_default().push(duty)
+                }
                 None => {}
             }
         }
@@ -148,7 +151,8 @@ impl Service {
             let members = given.get(&party).cloned().unwrap_or_default();
             let is_given = |duty: &&Duty| {
                 let about = duty.about.as_deref().and_then(ContentMember::from_code);
-                is_per_item(&duty.obligation) && about.is_some_and(|about| members.contains(&about))
+                // Whatever a sub-processor has said since is passed on with the next version.
+                is_update(duty) || is_per_item(&duty.obligation) && about.is_some_and(|about| members.contains(&about))
             };
             let reached = duties.iter().filter(is_given);
             let reached = reached.map(|duty| Reached::of(Milestone::ItemGiven, birth.now, duty.id.clone())).collect();

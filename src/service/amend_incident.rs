@@ -124,7 +124,9 @@ impl Service {
         next.reason = amendment.reason;
         let later = notices_of(&next, &told, &concerns)?;
         let confirmed = before.filing.common.kind != next.plan.filing.common.kind;
-        if later.is_empty() && !next.kind.concerns_all() && !confirmed {
+        // Where nobody was told, such as after a sub-processor's notice, the filing is completed before anybody joins.
+        let is_for_nobody = told.is_empty() && next.changes_filing;
+        if later.is_empty() && !next.kind.concerns_all() && !confirmed && !is_for_nobody {
             let detail = "Nothing changes for anybody who was told, so there is nothing to tell.";
             return Err(refused("", "nothing_changed", detail));
         }

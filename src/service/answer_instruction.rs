@@ -4,7 +4,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::give_instruction::{advance, facts, refuse_unauthorised};
-use super::party::Party;
+use super::part::Part;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::{Actor, Scope};
 use crate::domain::fault::Faults;
@@ -67,17 +67,17 @@ impl Service {
         let work = move |connection: &mut AnyConnection| {
             service.once(connection, &actor, idempotency.as_ref(), now, |connection| {
                 let found = instructions::find(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
-                let controller = Some(found.controller.clone());
-                let party = Party::find(connection, &actor.organisation, &found.incident, controller)?;
+                let part = Part::meant(connection, &actor, &found.incident, Some(&found.controller))?;
                 let (kind, next) = match step {
                     Step::Confirm => {
-                        ("instruction.confirmed", confirmed(connection, &actor, &party, &found, &body, now)?)
+                        ("instruction.confirmed", confirmed(connection, &actor, &part, &found, &body, now)?)
                     }
-                    Step::Object => ("instruction.objected", objected(&actor, &party, &found, &body, now)?),
+                    Step::Object => ("instruction.objected", objected(&actor, &part, &found, &body, now)?),
                 };
                 advance(connection, &found, &next)?;
                 let answered = Instruction { state: next, ..found };
-                let entry = party.entry(&actor, kind, answered.id.as_str(), facts(&answered)?, now);
+                let what = (kind, answered.id.as_str());
+                let entry = part.entry(connection, (&actor, now), what, facts(&answered)?)?;
                 ledger::append(connection, &[entry])?;
                 Answer::of(&answered)
             })
@@ -113,18 +113,18 @@ impl Service {
 fn confirmed(
     connection: &mut AnyConnection,
     actor: &Actor,
-    party: &Party,
+    part: &Part,
     found: &Instruction,
     body: &Value,
     now: OffsetDateTime,
 ) -> Result<InstructionState, ServiceError> {
     let new = NewConfirmation::parse(body, now)?;
-    party.may_write(actor, Scope::InstructionsWrite)?;
+    part.may_write(actor, Scope::InstructionsWrite)?;
     let confirmation = Confirmation { by: new.by, form: new.form, at: new.at };
     let (person, at) = (confirmation.by.clone(), confirmation.at);
-    let next = found.state.clone().confirm(confirmation, party.is_controller(actor))?;
+    let next = found.state.clone().confirm(confirmation, !part.standing.is_processor)?;
     let mut faults = Faults::default();
-    refuse_unauthorised(connection, party, "/by", &person, &mut faults)?;
+    refuse_unauthorised(connection, actor, part, "/by", &person, &mut faults)?;
     let objected = found.state.objection().map(|objection| objection.at);
     if at < found.given_at {
         faults.add("/at", "time_order", "Nothing can be confirmed before it was given.");
@@ -136,15 +136,15 @@ fn confirmed(
 
 fn objected(
     actor: &Actor,
-    party: &Party,
+    part: &Part,
     found: &Instruction,
     body: &Value,
     now: OffsetDateTime,
 ) -> Result<InstructionState, ServiceError> {
-    if party.is_controller(actor) {
+    if !part.standing.is_processor {
         return Err(ServiceError::Forbidden("Only the processor objects; a controller replaces its instruction."));
     }
     let new = NewObjection::parse(body)?;
-    party.may_write(actor, Scope::InstructionsWrite)?;
+    part.may_write(actor, Scope::InstructionsWrite)?;
     Ok(found.state.clone().object(Objection { by: new.by, reason: new.reason, at: now })?)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::party::Party;
+use super::part::{Part, standing_of};
 use super::record::digest;
 use super::show_authority::Supervision;
 use super::{Service, ServiceError};
@@ -12,7 +12,7 @@ use crate::domain::authority::{Authorities, NewChoice};
 use crate::domain::fault::Faults;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::parse::Place;
-use crate::store::{AnyConnection, authorities, incidents, ledger};
+use crate::store::{AnyConnection, authorities, ledger};
 
 impl Service {
     /// Chooses the authority for one controller's part of an incident; an earlier choice is replaced and stays in the ledger.
@@ -35,21 +35,23 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<Supervision, ServiceError> {
         // Who may not see the incident learns nothing about the body either.
-        incidents::find(connection, &actor.organisation, incident)?.ok_or(ServiceError::NotFound)?;
+        standing_of(connection, actor, incident)?;
         let (choice, controller) = parse(body, &self.law.authorities)?;
-        let party = Party::find(connection, &actor.organisation, incident, controller)?;
-        party.may_write(actor, Scope::DecisionsWrite)?;
-        authorities::choose(connection, incident, &party.controller, &choice, &actor.organisation, now)?;
-        let found = self.supervision(connection, incident, &party.controller, &party.content, now)?;
+        let part = Part::meant(connection, actor, incident, controller.as_ref())?;
+        part.may_write(actor, Scope::DecisionsWrite)?;
+        authorities::choose(connection, incident, &part.party, &choice, &actor.organisation, now)?;
+        let newest = part.newest(connection, actor)?;
+        let found = self.supervision(connection, incident, &part.party, &newest.content, now)?;
         let facts = json!({
             "incident": incident,
-            "controller": party.controller,
+            "controller": part.party,
             "authority": choice.authority,
             "competent": found.jurisdiction.competent.as_ref().map(|authority| &authority.id),
             "by_sha256": digest(&choice.by)?,
             "reason_sha256": digest(&choice.reason)?,
         });
-        ledger::append(connection, &[party.entry(actor, "authority.chosen", incident.as_str(), facts, now)])?;
+        let entry = part.entry(connection, (actor, now), ("authority.chosen", incident.as_str()), facts)?;
+        ledger::append(connection, &[entry])?;
         Ok(found)
     }
 }

@@ -67,7 +67,9 @@ impl Service {
         self.master_key.seal(&self.entropy, &webhooks::secret_context(id), secret.as_bytes())
     }
 
-    /// Enqueues the notices that have not reached `owner`, if the endpoint wants and may hear them; answers how many.
+    /// Enqueues the notices that have not reached `owner`, if the endpoint wants and may hear them; answers how many leave now.
+    ///
+    /// What waits for a release is enqueued too, but not counted: the number stands in the ledger, and the owner reads it.
     pub(super) fn tell_what_is_open(
         &self,
         connection: &mut AnyConnection,
@@ -91,7 +93,7 @@ impl Service {
         };
         let messages: Vec<_> = wanted.map(message).collect();
         outbox::enqueue(connection, &messages, now)?;
-        Ok(messages.len())
+        Ok(messages.iter().filter(|message| !message.held).count())
     }
 
     /// A message to one endpoint, tried densely until `deadline_at`.

@@ -68,8 +68,12 @@ impl Service {
         let from_agreement = row.trigger.agreement.is_some();
         let filing = &birth.plan.filing;
         let start_at = if from_agreement { filing.start(agreement.terms.counted_from) } else { filing.aware_at() };
-        let clause = agreement.terms.clause(kind, special).map(|clause| format!(", {clause}")).unwrap_or_default();
-        let clause = from_agreement.then(|| format!("{}{clause}", agreement.reference));
+        // Each term stands in a clause of its own: what rests on one of them is not quoted from the clause of the notice.
+        let promise = row.trigger.agreement.and_then(|term| agreement.terms.promise(term, kind, special));
+        let clause = promise.map(|promise| {
+            let clause = promise.clause.map(|clause| format!(", {clause}")).unwrap_or_default();
+            format!("{}{clause}", agreement.reference)
+        });
         Duty {
             agreement: Some((agreement.id.clone(), agreement.version)),
             recipient: recipient(row, birth.processor, Some(&agreement.controller)),

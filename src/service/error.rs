@@ -47,6 +47,13 @@ pub enum ServiceError {
     Internal(String),
 }
 
+impl ServiceError {
+    /// Whether the same may go through later, since only the database could not be reached.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_unavailable())
+    }
+}
+
 impl From<Faults> for ServiceError {
     fn from(faults: Faults) -> Self {
         Self::Refused(faults)

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::party::Party;
+use super::part::{Part, standing_of};
 use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::{Actor, Scope};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::id::{IncidentId, InstructionId};
 use crate::domain::instruction::{Instruction, InstructionState, NewInstruction, may_instruct};
-use crate::store::{AnyConnection, agreements, incidents, instructions, ledger};
+use crate::store::{AnyConnection, agreements, instructions, ledger};
 
 impl Service {
     /// Records the instruction that `body` describes and answers it.
@@ -40,17 +40,17 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<Instruction, ServiceError> {
         // Who may not see the incident learns nothing about the body either.
-        incidents::find(connection, &actor.organisation, incident)?.ok_or(ServiceError::NotFound)?;
+        standing_of(connection, actor, incident)?;
         let new = NewInstruction::parse(body, now)?;
-        let party = Party::find(connection, &actor.organisation, incident, new.controller.clone())?;
-        party.may_write(actor, Scope::InstructionsWrite)?;
+        let part = Part::meant(connection, actor, incident, new.controller.as_ref())?;
+        part.may_write(actor, Scope::InstructionsWrite)?;
         let id: InstructionId = self.id(now);
-        let replaced = check(connection, &party, &new)?;
+        let replaced = check(connection, actor, &part, &new)?;
         let given = Instruction {
             id: id.clone(),
             incident: incident.clone(),
-            processor: party.processor.clone(),
-            controller: party.controller.clone(),
+            processor: part.standing.processor.clone(),
+            controller: part.party.clone(),
             kind: new.kind,
             scope: new.scope,
             form: new.form,
@@ -62,12 +62,14 @@ impl Service {
             recorded_at: now,
         };
         instructions::insert(connection, &given)?;
-        let mut entries = vec![party.entry(actor, "instruction.given", id.as_str(), facts(&given)?, now)];
+        let by = (actor, now);
+        let mut entries = vec![part.entry(connection, by, ("instruction.given", id.as_str()), facts(&given)?)?];
         if let Some(old) = replaced {
             let state = old.state.clone().replace(id, now).map_err(ServiceError::from)?;
             advance(connection, &old, &state)?;
             let old = Instruction { state, ..old };
-            entries.push(party.entry(actor, "instruction.replaced", old.id.as_str(), facts(&old)?, now));
+            let what = ("instruction.replaced", old.id.as_str());
+            entries.push(part.entry(connection, by, what, facts(&old)?)?);
         }
         ledger::append(connection, &entries)?;
         Ok(given)
@@ -77,14 +79,15 @@ impl Service {
 /// Refuses a person who may not instruct, and a replacement of what is not there; answers the instruction that is replaced.
 fn check(
     connection: &mut AnyConnection,
-    party: &Party,
+    actor: &Actor,
+    part: &Part,
     new: &NewInstruction,
 ) -> Result<Option<Instruction>, ServiceError> {
     let mut faults = Faults::default();
-    refuse_unauthorised(connection, party, "/given_by", &new.given_by, &mut faults)?;
+    refuse_unauthorised(connection, actor, part, "/given_by", &new.given_by, &mut faults)?;
     let mut replaced = None;
     if let Some(wanted) = &new.replaces {
-        let earlier = instructions::of_party(connection, &party.incident, &party.controller)?;
+        let earlier = instructions::of_party(connection, &part.incident, &part.party)?;
         replaced = earlier.into_iter().find(|one| one.id == *wanted);
         if replaced.is_none() {
             let detail = "This controller has given no such instruction in this incident.";
@@ -97,13 +100,15 @@ fn check(
 /// Notes a fault if the agreement lists who may instruct, and `person` is not on the list.
 pub(super) fn refuse_unauthorised(
     connection: &mut AnyConnection,
-    party: &Party,
+    actor: &Actor,
+    part: &Part,
     pointer: &str,
     person: &str,
     faults: &mut Faults,
 ) -> Result<(), ServiceError> {
-    let agreement = agreements::find(connection, &party.processor, &party.agreement)?;
-    let agreement = agreement.ok_or_else(|| ServiceError::Internal(format!("{} is missing", party.agreement)))?;
+    let named = part.newest(connection, actor)?.agreement;
+    let agreement = agreements::find(connection, &part.standing.processor, &named)?;
+    let agreement = agreement.ok_or_else(|| ServiceError::Internal(format!("{named} is missing")))?;
     let authorised = &agreement.terms.authorised_instructors;
     if !may_instruct(person, authorised) {
         faults.push(Fault {

@@ -6,7 +6,7 @@ use super::{Service, ServiceError};
 use crate::domain::course::{Earlier, Reached, course};
 use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, OrganisationId};
-use crate::store::{AnyConnection, duties, incidents};
+use crate::store::{AnyConnection, duties, origins};
 
 impl Service {
     /// Applies what `party` reached in one incident and answers the duties that changed; the caller writes the ledger.
@@ -23,7 +23,7 @@ impl Service {
     ) -> Result<Vec<Duty>, ServiceError> {
         let duties = duties::of_parties(connection, incident, &[party.as_str()])?;
         let capped = duties.iter().any(|duty| duty.obligation.cap.is_some());
-        let earlier = if capped { incidents::known_since(connection, incident, party)? } else { Earlier::default() };
+        let earlier = if capped { origins::known_since(connection, incident, party)? } else { Earlier::default() };
         let changed = course(duties, reached, earlier, &self.law.calendar);
         self.settle(connection, &changed, now)?;
         Ok(changed)

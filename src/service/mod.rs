@@ -32,7 +32,6 @@ mod keep_source;
 mod next_version;
 mod on_behalf;
 mod part;
-mod party;
 mod preview_incident;
 mod read;
 mod receive_notice;

@@ -34,6 +34,8 @@ pub(super) struct NextVersion {
     pub(super) plan: Plan,
     filing_sha256: String,
     changes: String,
+    /// Whether anything differs in the filing as a whole.
+    pub(super) changes_filing: bool,
     /// How many controllers were told, those of this version included.
     pub(super) affected_count: i32,
 }
@@ -94,6 +96,7 @@ impl NextVersion {
             kind,
             reason: None,
             filing_sha256: sha256_hex(plan.body.as_bytes()),
+            changes_filing: !changes.is_empty(),
             changes: serde_json::to_string(&Kept { changes: &changes, affected })?,
             plan,
             affected_count: current.affected_count,

@@ -10,6 +10,7 @@ use super::{Idempotency, Service, ServiceError};
 use crate::crypto::{SenderKey, SignedHeaders, WebhookSecret, is_genuine, sha256_hex};
 use crate::domain::actor::Actor;
 use crate::domain::content::{OpenItem, Unknown};
+use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, OrganisationId, SourceId};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::vocabulary::ContentMember;
@@ -18,8 +19,18 @@ use crate::store::{AnyConnection, duties, ledger, parties};
 
 /// Within which time staff is to have read a sub-processor's notice; an alarm, never a legal limit.
 const READING: Duration = Duration::hours(4);
+/// What it is called until somebody has read it; controllers see it, so it names nobody.
+const TITLE: &str = "Notice of a sub-processor";
 /// What stands for content that nobody has read yet.
 const UNREAD: &str = "the sub-processor's notice has not been read yet";
+
+/// What the duty to pass on a later message is about.
+const UPDATE: &str = "subprocessor_notice";
+
+/// Whether the duty is to pass on what a sub-processor has said since.
+pub(super) fn is_update(duty: &Duty) -> bool {
+    duty.about.as_deref() == Some(UPDATE)
+}
 
 /// A message as it came in.
 #[derive(Debug, Clone)]
@@ -32,6 +43,15 @@ pub struct Inbound {
     pub signature: String,
     /// The exact bytes.
     pub body: Vec<u8>,
+}
+
+/// A message that is kept with its incident.
+struct Kept {
+    id: String,
+    body: String,
+    incident: IncidentId,
+    /// Whether the incident was known before.
+    is_update: bool,
 }
 
 /// What the sender's service says of its notice.
@@ -77,11 +97,13 @@ impl Service {
             .store
             .read(move |connection| Ok::<_, ServiceError>(sources::incident_of(connection, &source, &remote)?))
             .await?;
+        let is_update = known.is_some();
         let incident = match known {
             Some(incident) => incident,
             None => self.file_received(&keyed, &told, now).await?,
         };
-        self.keep_message(&keyed, &told, inbound.id, text, incident.clone(), now).await?;
+        let message = Kept { id: inbound.id, body: text, incident: incident.clone(), is_update };
+        self.keep_message(&keyed, &told, message, now).await?;
         Ok(Some(incident))
     }
 
@@ -106,11 +128,19 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<IncidentId, ServiceError> {
         let actor = Actor::service(keyed.processor.clone());
-        let body = filing(keyed, told, now)?;
+        let product = keyed.source.product.as_deref();
         let key = format!("received:{}:{}", keyed.source.id, told.remote_incident);
         // The digest is that of the key: of two messages about one incident the first to arrive is filed, the other is kept with it.
         let idempotency = Idempotency::new(&key, key.as_bytes());
-        let answer = self.file_incident(&actor, Some(idempotency), body).await?;
+        let body = filing(keyed, told, product, now)?;
+        let answer = match self.file_incident(&actor, Some(idempotency.clone()), body).await {
+            // Nobody has to be told of that product, or not like this. What we know now must not be lost for that.
+            Err(ServiceError::Refused(_)) if product.is_some() => {
+                let body = filing(keyed, told, None, now)?;
+                self.file_incident(&actor, Some(idempotency), body).await?
+            }
+            filed => filed?,
+        };
         let filed: Value = serde_json::from_str(&answer.body)?;
         let id = filed["id"].as_str().and_then(|id| id.parse().ok());
         id.ok_or_else(|| ServiceError::Internal("a filing answered no id".into()))
@@ -120,17 +150,15 @@ impl Service {
         &self,
         keyed: &KeyedSource,
         told: &Told,
-        message: String,
-        body: String,
-        incident: IncidentId,
+        message: Kept,
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
         let (source, processor) = (keyed.source.id.clone(), keyed.processor.clone());
         let (event, remote) = (told.event.clone(), told.remote_incident.clone());
         let service = self.clone();
         let work = move |connection: &mut AnyConnection| {
-            let kept =
-                Message { source: &source, id: &message, remote_incident: &remote, body: &body, incident: &incident };
+            let Kept { id, body, incident, is_update } = &message;
+            let kept = Message { source: &source, id, remote_incident: &remote, body, incident };
             if !sources::keep(connection, kept, now)? {
                 return Ok(());
             }
@@ -139,14 +167,14 @@ impl Service {
                 tenant: processor.clone(),
                 counterpart: None,
                 kind: "notice.received",
-                object: message.clone(),
+                object: id.clone(),
                 facts: json!({"source": source, "type": event, "body_sha256": sha256_hex(body.as_bytes())}),
                 actor: Actor::service(processor.clone()),
                 at: now,
             };
             ledger::append(connection, &[entry])?;
-            if event != "notice.initial" {
-                service.note_update(connection, &processor, &incident, now)?;
+            if *is_update {
+                service.note_update(connection, &processor, incident, now)?;
             }
             Ok::<_, ServiceError>(())
         };
@@ -168,7 +196,8 @@ impl Service {
         let unknown = Unknown { reason: UNREAD.to_owned(), owner: None, expected_by: Some(now + READING) };
         let item = OpenItem { member: ContentMember::Nature, unknown };
         let rows = self.rows_in_force(legal_day(now));
-        let owed = self.item_duties(ground, &rows, processor, &[item]);
+        let owed = self.item_duties(ground, &rows, processor, &[item]).into_iter();
+        let owed: Vec<_> = owed.map(|duty| Duty { about: Some(UPDATE.to_owned()), ..duty }).collect();
         Ok(duties::insert(connection, &owed)?)
     }
 }
@@ -196,7 +225,7 @@ impl Told {
 }
 
 /// The filing that a received notice becomes. Its content is unknown until staff has read it where it is kept.
-fn filing(keyed: &KeyedSource, told: &Told, now: OffsetDateTime) -> Result<Value, ServiceError> {
+fn filing(keyed: &KeyedSource, told: &Told, product: Option<&str>, now: OffsetDateTime) -> Result<Value, ServiceError> {
     let time = |at: OffsetDateTime| at.format(&Rfc3339).map_err(|error| ServiceError::Internal(error.to_string()));
     let unread = json!({"unknown": UNREAD, "expected_by": time(now + READING)?});
     let source = &keyed.source;
@@ -218,7 +247,7 @@ fn filing(keyed: &KeyedSource, told: &Told, now: OffsetDateTime) -> Result<Value
     let mut filing = json!({
         "kind": "subprocessor_breach",
         "stage": "initial",
-        "title": format!("Notice of {}", source.name),
+        "title": TITLE,
         "detected_at": time(now)?,
         "aware_at": time(now)?,
         "origin": origin,
@@ -226,7 +255,7 @@ fn filing(keyed: &KeyedSource, told: &Told, now: OffsetDateTime) -> Result<Value
     for member in ["nature", "data_categories", "contact", "consequences", "measures", "subjects", "records"] {
         filing[member] = unread.clone();
     }
-    if let Some(product) = &source.product {
+    if let Some(product) = product {
         filing["affected"] = json!({"product": product});
     } else {
         filing["affected"] = json!([]);

@@ -11,7 +11,7 @@ use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::{Actor, Scope};
 use crate::domain::authority_filing::{AuthorityFiling, NewAuthorityFiling};
-use crate::domain::catalogue::Recipient;
+use crate::domain::catalogue::{Fact, Recipient};
 use crate::domain::course::Reached;
 use crate::domain::duty::DutyState;
 use crate::domain::duty_record::Duty;
@@ -21,9 +21,6 @@ use crate::domain::milestone::Milestone;
 use crate::domain::vocabulary::Stage;
 use crate::store::standing::Standing;
 use crate::store::{AnyConnection, authority_filings, duties, ledger};
-
-/// The report to the authority and what is owed after it: a complete report is its own completion, Art. 33(4) GDPR.
-const COMPLETED_BY: (&str, &str) = ("gdpr_33_1", "gdpr_33_4");
 
 /// A duty that a filing can be for, and what it is to that filing.
 struct Owed {
@@ -201,10 +198,14 @@ fn owed(connection: &mut AnyConnection, part: &Part, obligation: &str) -> Result
     }
 }
 
-/// What the filing fulfils.
+/// What the filing fulfils: the duty it is for, and, if it is complete, the giving of what was open after it, Art. 33(4) GDPR.
 fn reached(filing: &AuthorityFiling, duty: &Duty, all: &[Duty]) -> Vec<Reached> {
     let filed = |duty: &Duty| Reached::of(Milestone::Filed, filing.filed_at, duty.id.clone());
-    let completes = filing.stage == Stage::Complete && duty.obligation.code == COMPLETED_BY.0;
-    let rest = all.iter().filter(|other| completes && is_for(other, &filing.party, COMPLETED_BY.1));
+    let after = Milestone::Fulfilled(duty.obligation.code.clone());
+    let completes = |other: &&Duty| {
+        let row = &other.obligation;
+        row.start == after && row.trigger.facts.contains(&Fact::OpenItems) && is_for(other, &filing.party, &row.code)
+    };
+    let rest = all.iter().filter(|other| filing.stage == Stage::Complete && completes(other));
     [filed(duty)].into_iter().chain(rest.map(filed)).collect()
 }

@@ -16,7 +16,7 @@ use crate::domain::milestone::Milestone;
 use crate::domain::organisation::{OnTimeout, ReleasePolicy};
 use crate::domain::owed::is_telling;
 use crate::domain::parse::Place;
-use crate::store::{AnyConnection, duties, ledger, outbox, releases};
+use crate::store::{AnyConnection, duties, ledger, outbox, parties, releases};
 use crate::telemetry;
 
 /// Which version is released.
@@ -103,6 +103,7 @@ impl Service {
         if version.filed_by == actor.subject {
             return Err(ServiceError::Forbidden("A version is released by another person than the one who filed it."));
         }
+        hold_still(connection, id, &actor.organisation)?;
         if !releases::end(connection, id, release.version, "released", Some(&actor.subject), now)? {
             let detail = format!("Version {} does not wait for a release.", release.version);
             return Err(ServiceError::Conflict { code: "not-awaited", detail });
@@ -178,4 +179,12 @@ fn release_duty_of(
     let about = version.to_string();
     let wanted = |duty: &Duty| duty.obligation.end == Milestone::Released && duty.about.as_ref() == Some(&about);
     Ok(duties.into_iter().find(wanted))
+}
+
+/// Takes what others take first: the edition that new endpoints raise, so that none slips in between, and then the duties, which the
+/// alarm at the end of the waiting has locked already.
+fn hold_still(connection: &mut AnyConnection, id: &IncidentId, processor: &OrganisationId) -> Result<(), ServiceError> {
+    parties::edition(connection, processor)?;
+    duties::of_parties(connection, id, &[processor.as_str()])?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use url::Url;
 
 use super::acknowledge::unknown_controller;
-use super::error::refused;
+use super::part::whose;
 use super::report_outcomes::Outcomes;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
@@ -57,7 +57,7 @@ impl Service {
         let (service, tenant, now) = (self.clone(), actor.organisation.clone(), self.clock.now());
         self.store
             .read(move |connection| {
-                let material = gather(connection, &tenant, &id, controller, zone)?;
+                let material = gather(connection, &tenant, &id, controller.as_ref(), zone)?;
                 let controller = &material.controller.id;
                 let outcomes = service.outcomes(connection, &tenant, &id, controller, &material.duties, now)?;
                 Ok(map(material, outcomes))
@@ -70,11 +70,12 @@ fn gather(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
     id: &IncidentId,
-    controller: Option<OrganisationId>,
+    controller: Option<&OrganisationId>,
     zone: String,
 ) -> Result<Material, ServiceError> {
     let incident = incidents::find(connection, tenant, id)?.ok_or(ServiceError::NotFound)?;
-    let controller = whose(connection, tenant, &incident, controller)?;
+    let is_processor = incident.processor.id == *tenant;
+    let controller = whose(connection, tenant, id, is_processor, controller)?;
     let told = notices::of_party(connection, tenant, id, &controller)?;
     let Some((_, content, agreement, version)) = told.last().cloned() else { return Err(unknown_controller()) };
     let share = ShareContent::from_stored(&content)
@@ -106,33 +107,6 @@ fn gather(
         tellings,
         incident,
     })
-}
-
-/// Whose share of an incident is meant: a controller's own; for the processor the one that it names, or the only one.
-pub(super) fn whose(
-    connection: &mut AnyConnection,
-    tenant: &OrganisationId,
-    incident: &Incident,
-    wanted: Option<OrganisationId>,
-) -> Result<OrganisationId, ServiceError> {
-    if incident.processor.id != *tenant {
-        return match wanted {
-            Some(other) if other != *tenant => Err(unknown_controller()),
-            _ => Ok(tenant.clone()),
-        };
-    }
-    if let Some(wanted) = wanted {
-        return Ok(wanted);
-    }
-    let affected = incidents::some_controllers(connection, &incident.summary.id)?;
-    match affected.as_slice() {
-        [only] => only.parse().map_err(|_| ServiceError::Internal("an affected controller has no id".into())),
-        _ => Err(refused(
-            "/controller",
-            "required",
-            "The incident affects several controllers; name the one that is meant.",
-        )),
-    }
 }
 
 fn map(material: Material, outcomes: Outcomes) -> Report {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::party::Party;
+use super::part::Part;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::authority::{Authority, AuthorityChoice, Jurisdiction};
@@ -58,11 +58,12 @@ impl Service {
         incident: IncidentId,
         controller: Option<OrganisationId>,
     ) -> Result<Supervision, ServiceError> {
-        let (service, tenant, now) = (self.clone(), actor.organisation.clone(), self.clock.now());
+        let (service, actor, now) = (self.clone(), actor.clone(), self.clock.now());
         self.store
             .read(move |connection| {
-                let party = Party::find(connection, &tenant, &incident, controller)?;
-                service.supervision(connection, &party.incident, &party.controller, &party.content, now)
+                let part = Part::meant(connection, &actor, &incident, controller.as_ref())?;
+                let newest = part.newest(connection, &actor)?;
+                service.supervision(connection, &incident, &part.party, &newest.content, now)
             })
             .await
     }

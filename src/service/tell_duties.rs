@@ -1,5 +1,7 @@
 //! Events about duties: their clocks looked at, their steps told to the endpoints of those concerned, each once.
 
+use std::collections::{BTreeSet, HashSet};
+
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -12,7 +14,7 @@ use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, duties, ledger, webhooks};
+use crate::store::{AnyConnection, duties, ledger, standing, webhooks};
 
 /// How many clocks are looked at in one transaction.
 const BATCH: i64 = 500;
@@ -107,7 +109,13 @@ impl Service {
         tellings: &[Telling<'_>],
         now: OffsetDateTime,
     ) -> Result<bool, ServiceError> {
-        let mut concerned: Vec<String> = tellings.iter().flat_map(Telling::concerned).map(str::to_owned).collect();
+        let told = told(connection, tellings)?;
+        let hearers = |telling: &Telling<'_>| {
+            let hears = |id: &&str| telling.is_house(id) || told.contains(&telling.pair(id));
+            telling.concerned().filter(hears).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let hearers: Vec<Vec<String>> = tellings.iter().map(hearers).collect();
+        let mut concerned: Vec<String> = hearers.concat();
         concerned.sort_unstable();
         concerned.dedup();
         if concerned.is_empty() {
@@ -115,11 +123,11 @@ impl Service {
         }
         let endpoints = webhooks::of_organisations(connection, &concerned)?;
         let mut rows = Vec::new();
-        for telling in tellings {
+        for (telling, hearers) in tellings.iter().zip(&hearers) {
             let wanting = endpoints.iter().filter(|endpoint| {
                 endpoint.events.want(telling.event)
                     && endpoint.hears(&telling.duty.processor)
-                    && telling.concerned().any(|id| id == endpoint.organisation.as_str())
+                    && hearers.iter().any(|id| id == endpoint.organisation.as_str())
             });
             rows.extend(wanting.map(|endpoint| self.telling_delivery(telling, endpoint, now)));
         }
@@ -159,6 +167,32 @@ impl Telling<'_> {
         let recipient = is_news.then_some(self.duty.recipient.as_str());
         std::iter::once(self.duty.debtor.as_str()).chain(recipient.filter(|recipient| recipient.starts_with("org_")))
     }
+
+    /// Whether it is the processor itself, whose incident it is.
+    fn is_house(&self, organisation: &str) -> bool {
+        self.duty.processor.as_str() == organisation
+    }
+
+    fn pair(&self, organisation: &str) -> (String, String) {
+        (self.duty.incident.to_string(), organisation.to_owned())
+    }
+}
+
+/// The controllers towards whom something of these incidents has left the house. Others must not hear that somebody is late with
+/// telling them, or in time.
+fn told(connection: &mut AnyConnection, tellings: &[Telling<'_>]) -> Result<HashSet<(String, String)>, ServiceError> {
+    let (mut incidents, mut controllers) = (BTreeSet::new(), BTreeSet::new());
+    for telling in tellings {
+        for outside in telling.concerned().filter(|id| !telling.is_house(id)) {
+            incidents.insert(telling.duty.incident.as_str());
+            controllers.insert(outside);
+        }
+    }
+    if controllers.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (incidents, controllers) = (Vec::from_iter(incidents), Vec::from_iter(controllers));
+    Ok(standing::told(connection, &incidents, &controllers)?)
 }
 
 /// The event that a fired step means. The breach itself is told only where the alarm before it was not.

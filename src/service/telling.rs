@@ -234,5 +234,6 @@ pub(super) fn legal_day(instant: OffsetDateTime) -> Date {
         Ok(kind) => Duration::seconds(i64::from(kind.ut_offset())),
         Err(_) => Duration::ZERO,
     };
-    (instant + offset).date()
+    // A time in the year 9999 is refused as lying in the future, but looked at before.
+    instant.checked_add(offset).unwrap_or(instant).date()
 }

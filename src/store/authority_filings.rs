@@ -1,12 +1,14 @@
 //! What was filed with authorities or told to the persons, and the answer to it.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::notices::is_out;
 use super::row::{Door, micros};
-use super::schema::authority_filing;
+use super::schema::{authority_filing, notice};
 use crate::domain::authority_filing::{AuthorityAnswer, AuthorityFiling};
 use crate::domain::id::{DutyId, FilingId, IncidentId, InstructionId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
@@ -142,8 +144,14 @@ pub fn find(
     tenant: &OrganisationId,
     id: &FilingId,
 ) -> Result<Option<Kept>, StoreError> {
-    let mine =
-        authority_filing::processor_id.eq(tenant.as_str()).or(authority_filing::controller_id.eq(tenant.as_str()));
+    let same = notice::incident_id
+        .eq(authority_filing::incident_id)
+        .and(notice::controller_id.eq(authority_filing::controller_id));
+    // Until it was told of the incident, a controller learns nothing of what was filed for it either.
+    let told = exists(notice::table.filter(same).filter(is_out()));
+    let mine = authority_filing::processor_id
+        .eq(tenant.as_str())
+        .or(authority_filing::controller_id.eq(tenant.as_str()).and(told));
     let row: Option<FilingRow> = authority_filing::table
         .filter(authority_filing::id.eq(id.as_str()))
         .filter(mine)

@@ -213,7 +213,7 @@ pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Du
             .order(duty::id)
             .select(DutyRow::as_select())
     );
-    read(connection, rows)
+    read(connection, each_once(rows))
 }
 
 /// The same without a lock, for what only reads them.
@@ -222,9 +222,16 @@ pub fn of_notices_unlocked(connection: &mut AnyConnection, ids: &[&str]) -> Resu
     let rows: Vec<DutyRow> = duty::table
         .inner_join(notice::table.on(concerned))
         .filter(notice::id.eq_any(ids))
+        .order(duty::id)
         .select(DutyRow::as_select())
         .load(connection)?;
-    read(connection, rows)
+    read(connection, each_once(rows))
+}
+
+/// Several notices of one controller bear on the same duties; `rows` are in the order of their ids.
+fn each_once(mut rows: Vec<DutyRow>) -> Vec<DutyRow> {
+    rows.dedup_by(|next, one| next.id == one.id);
+    rows
 }
 
 /// Up to `limit` duties whose next alarm has come at `now`, the oldest first, for the service's own clock.

@@ -15,7 +15,7 @@ use crate::domain::duty_record::Duty;
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = duty)]
 pub(super) struct DutyRow {
-    id: String,
+    pub(super) id: String,
     incident_id: String,
     processor_id: String,
     party_id: String,

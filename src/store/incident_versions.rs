@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::notices::is_out;
 use super::row::{Door, micros};
 use super::schema::{incident, incident_version, notice};
 use crate::domain::content::CommonContent;
@@ -247,7 +248,8 @@ pub fn list(
     }
     let is_told =
         notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())).and(notice::drill.eq(false));
-    let told: bool = diesel::select(diesel::dsl::exists(notice::table.filter(is_told))).get_result(connection)?;
+    let told = notice::table.filter(is_told).filter(is_out());
+    let told: bool = diesel::select(diesel::dsl::exists(told)).get_result(connection)?;
     if !told {
         return Ok(None);
     }
@@ -256,7 +258,7 @@ pub fn list(
         .and(notice::incident_version.eq(incident_version::version));
     let rows: Vec<(VersionRow, String, String)> = incident_version::table
         .inner_join(notice::table.on(its))
-        .filter(is_told)
+        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(tenant.as_str())))
         // What still waits for a second person has not been told to anybody.
         .filter(incident_version::release_state.ne("awaited"))
         .filter(incident_version::version.gt(after))

@@ -1,15 +1,20 @@
 //! Incidents: storing one filing, and reading within the caller's scope.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use serde_json::value::RawValue;
 
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::notices::is_out;
+use super::origins::{chain, stored_origin};
 use super::row::Door;
 use super::schema::{incident, notice, organisation};
-use crate::domain::course::Earlier;
+use crate::domain::content::ShareContent;
+use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::incident::{Incident, IncidentState, IncidentSummary, Link, NoticeCounts};
 use crate::domain::page::{Page, PageRequest};
@@ -86,23 +91,29 @@ pub(crate) fn insert_version(connection: &mut AnyConnection, row: NewVersionRow<
     Ok(())
 }
 
-/// When the processor knew of the incident, and when `party` was informed of it, for the outer limits of its clocks.
-pub fn known_since(
+/// What has left the house of an incident towards one controller: the newest of it.
+struct Share {
+    version: i32,
+    content: String,
+    is_withdrawal: bool,
+}
+
+/// What `controller` was told of these incidents.
+fn shares(
     connection: &mut AnyConnection,
-    id: &IncidentId,
-    party: &OrganisationId,
-) -> Result<Earlier, StoreError> {
-    let aware: Option<i64> =
-        incident::table.find(id.as_str()).select(incident::aware_at).first(connection).optional()?;
-    let informed: Option<i64> = notice::table
-        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(party.as_str())))
-        .select(diesel::dsl::min(notice::delivered_at))
-        .first(connection)?;
-    let door = Door { table: "incident", id: id.as_str() };
-    Ok(Earlier {
-        processor_aware: door.instant_option("aware_at", aware)?,
-        controller_informed: door.instant_option("delivered_at", informed)?,
-    })
+    controller: &OrganisationId,
+    ids: &[&str],
+) -> Result<HashMap<String, Share>, StoreError> {
+    let rows: Vec<(String, i32, String, String)> = notice::table
+        .filter(notice::incident_id.eq_any(ids).and(notice::controller_id.eq(controller.as_str())))
+        .filter(is_out())
+        .order(notice::sequence)
+        .select((notice::incident_id, notice::incident_version, notice::content, notice::type_))
+        .load(connection)?;
+    let share = |(id, version, content, kind): (String, i32, String, String)| {
+        (id, Share { version, content, is_withdrawal: kind == EventType::NoticeWithdrawal.as_str() })
+    };
+    Ok(rows.into_iter().map(share).collect())
 }
 
 /// Which incidents a list shows.
@@ -140,21 +151,87 @@ fn counts(
     Ok(rows.into_iter().map(split).collect())
 }
 
-fn summary(row: &IncidentRow, tenant: &OrganisationId, counts: NoticeCounts) -> Result<IncidentSummary, StoreError> {
+/// An incident in a list: as it stands for its processor, as it was told for a controller, whose share is given.
+fn summary(row: &IncidentRow, share: Option<&Share>, counts: NoticeCounts) -> Result<IncidentSummary, StoreError> {
     let door = Door { table: "incident", id: &row.id };
-    Ok(IncidentSummary {
+    let is_withdrawn = share.map_or(row.withdrawn_at.is_some(), |share| share.is_withdrawal);
+    let whole = IncidentSummary {
         id: door.parse("id", &row.id)?,
         version: row.version,
         kind: row.kind.clone(),
         stage: row.stage.clone(),
         title: row.title.clone(),
-        state: if row.withdrawn_at.is_some() { IncidentState::Withdrawn } else { IncidentState::of(counts) },
+        state: if is_withdrawn { IncidentState::Withdrawn } else { IncidentState::of(counts) },
         drill: row.drill,
         detected_at: door.instant("detected_at", row.detected_at)?,
         aware_at: door.instant("aware_at", row.aware_at)?,
         filed_at: door.instant("filed_at", row.filed_at)?,
-        affected_count: (row.processor_id == tenant.as_str()).then_some(row.affected_count),
+        affected_count: share.is_none().then_some(row.affected_count),
+    };
+    let Some(share) = share else { return Ok(whole) };
+    let told = told(&door, share)?.common;
+    Ok(IncidentSummary {
+        version: share.version,
+        kind: told.kind.as_str().to_owned(),
+        stage: told.stage.as_str().to_owned(),
+        title: told.title.clone(),
+        detected_at: told.detected_at,
+        aware_at: told.aware_at,
+        ..whole
     })
+}
+
+fn told(door: &Door<'_>, share: &Share) -> Result<ShareContent, StoreError> {
+    ShareContent::from_stored(&share.content).map_err(|_| door.corrupt("content"))
+}
+
+fn summaries(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    rows: &[IncidentRow],
+) -> Result<Vec<IncidentSummary>, StoreError> {
+    let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
+    let counts: HashMap<_, _> = counts(connection, tenant.as_str(), &ids)?.into_iter().collect();
+    let foreign = rows.iter().filter(|row| row.processor_id != tenant.as_str());
+    let foreign: Vec<_> = foreign.map(|row| row.id.as_str()).collect();
+    let shares = shares(connection, tenant, &foreign)?;
+    let counted = |row: &IncidentRow| counts.get(&row.id).copied().unwrap_or_default();
+    rows.iter().map(|row| summary(row, shares.get(&row.id), counted(row))).collect()
+}
+
+/// That the version which a notice tells does not wait for a release; the same as `is_out` for raw conditions, drills apart.
+fn let_go(notice: &str) -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM incident_version AS its WHERE its.incident_id = {notice}.incident_id \
+         AND its.version = {notice}.incident_version AND its.release_state = 'awaited')"
+    )
+}
+
+type Condition =
+    Box<dyn BoxableExpression<incident::table, <AnyConnection as diesel::Connection>::Backend, SqlType = Bool>>;
+
+/// That `text` stands in the title as `tenant` sees it: the present one for the processor, the one last told for a controller.
+fn titled(connection: &AnyConnection, tenant: &OrganisationId, text: &str) -> Condition {
+    let title = match connection {
+        AnyConnection::Sqlite(_) => "told.content ->> '$.title'",
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgres(_) => "told.content::json ->> 'title'",
+    };
+    let pattern = format!("%{}%", text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+    let (told, newer) = (let_go("told"), let_go("newer"));
+    let condition = diesel::dsl::sql::<Bool>("((processor_id = ")
+        .bind::<Text, _>(tenant.to_string())
+        .sql(" AND lower(title) LIKE ")
+        .bind::<Text, _>(pattern.clone())
+        .sql(" ESCAPE '\\') OR EXISTS (SELECT 1 FROM notice AS told WHERE told.incident_id = incident.id AND told.controller_id = ")
+        .bind::<Text, _>(tenant.to_string())
+        .sql(&format!(" AND {told} AND lower({title}) LIKE "))
+        .bind::<Text, _>(pattern)
+        .sql(&format!(
+            " ESCAPE '\\' AND NOT EXISTS (SELECT 1 FROM notice AS newer WHERE newer.incident_id = told.incident_id \
+             AND newer.controller_id = told.controller_id AND newer.sequence > told.sequence AND {newer})))"
+        ));
+    Box::new(condition)
 }
 
 /// One page of the incidents that `tenant` filed or is affected by, newest first.
@@ -175,26 +252,23 @@ pub fn list(
     let mine = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(concerning(tenant.as_str())));
     let mut query = incident::table.filter(mine).into_boxed();
     if let Some(text) = &filter.text {
-        let pattern =
-            format!("%{}%", text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        let title = diesel::dsl::sql::<diesel::sql_types::Bool>("lower(title) LIKE ")
-            .bind::<diesel::sql_types::Text, _>(pattern)
-            .sql(" ESCAPE '\\'");
-        query = query.filter(title);
+        query = query.filter(titled(connection, tenant, text));
     }
     if let Some(controller) = &filter.controller {
         query = query.filter(incident::id.eq_any(concerning(controller.as_str())));
     }
     if let Some(state) = filter.state {
+        // Whether every notice that the tenant may see has that time.
         let told = |which: &str| {
             let open = format!(
                 "NOT EXISTS (SELECT 1 FROM notice AS open WHERE open.incident_id = incident.id AND open.{which} IS NULL"
             );
-            diesel::dsl::sql::<diesel::sql_types::Bool>(&format!("{open} AND (open.processor_id = "))
-                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
+            let awaited = let_go("open");
+            diesel::dsl::sql::<Bool>(&format!("{open} AND (open.processor_id = "))
+                .bind::<Text, _>(tenant.as_str())
                 .sql(" OR open.controller_id = ")
-                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
-                .sql("))")
+                .bind::<Text, _>(tenant.as_str())
+                .sql(&format!(" AND {awaited}))"))
         };
         query = match state {
             IncidentState::Telling => query.filter(diesel::dsl::not(told("delivered_at"))),
@@ -206,20 +280,21 @@ pub fn list(
         if state != IncidentState::Kept {
             query = query.filter(incident::affected_count.gt(0));
         }
-        if state != IncidentState::Withdrawn {
-            query = query.filter(incident::withdrawn_at.is_null());
-        }
+        // A withdrawal that still waits for its release has not been told to anybody.
+        let told = concerning(tenant.as_str()).filter(notice::type_.eq(EventType::NoticeWithdrawal.as_str()));
+        let is_known = incident::processor_id.eq(tenant.as_str()).or(incident::id.eq_any(told));
+        query = match state {
+            IncidentState::Withdrawn => query.filter(is_known),
+            _ => query.filter(incident::withdrawn_at.is_null().or(diesel::dsl::not(is_known))),
+        };
     }
     if let Some(after) = &page.after {
         query = query.filter(incident::id.lt(after.clone()));
     }
     let rows: Vec<IncidentRow> =
         query.order(incident::id.desc()).limit(page.limit + 1).select(IncidentRow::as_select()).load(connection)?;
-    let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
-    let counts: std::collections::HashMap<_, _> = counts(connection, tenant.as_str(), &ids)?.into_iter().collect();
-    let items: Result<Vec<_>, _> =
-        rows.iter().map(|row| summary(row, tenant, counts.get(&row.id).copied().unwrap_or_default())).collect();
-    Ok(Page::cut(items?, page.limit, |item| item.id.to_string()))
+    let items = summaries(connection, tenant, &rows)?;
+    Ok(Page::cut(items, page.limit, |item| item.id.to_string()))
 }
 
 /// The incident `id`, if `tenant` filed it or is affected: the whole for the processor, the own share for a controller.
@@ -236,43 +311,39 @@ pub fn find(
         .optional()?;
     let Some((row, whole, processor)) = found else { return Ok(None) };
     let is_processor = row.processor_id == tenant.as_str();
-    let content = if is_processor { Some(whole) } else { own_share(connection, tenant, id)? };
-    let Some(content) = content else { return Ok(None) };
+    let share = if is_processor { None } else { shares(connection, tenant, &[id.as_str()])?.into_values().next() };
+    if !is_processor && share.is_none() {
+        return Ok(None);
+    }
     let counts = counts(connection, tenant.as_str(), &[id.as_str()])?;
     let door = Door { table: "incident", id: &row.id };
     let notices = counts.into_iter().next().map(|(_, counts)| counts).unwrap_or_default();
+    let awareness_reason = match &share {
+        Some(share) => told(&door, share)?.common.awareness_reason.clone(),
+        None => row.awareness_reason.clone(),
+    };
+    let is_told = share.as_ref().is_none_or(|share| share.is_withdrawal);
+    // Whose sub-processor it was, and why nobody had to be told at first, is said by the processor in its own words.
+    let chain = match &row.origin {
+        Some(origin) if is_processor => {
+            let origin = stored_origin(&door, origin, row.filed_at)?;
+            chain(connection, id, &origin, door.instant("aware_at", row.aware_at)?, &processor)?
+        }
+        _ => Vec::new(),
+    };
+    let origin = row.origin.clone().filter(|_| is_processor).map(RawValue::from_string).transpose();
     Ok(Some(Incident {
-        summary: summary(&row, tenant, notices)?,
+        summary: summary(&row, share.as_ref(), notices)?,
         processor: Link { id: door.parse("processor_id", &row.processor_id)?, name: processor },
-        awareness_reason: row.awareness_reason.clone(),
-        withdrawn_at: door.instant_option("withdrawn_at", row.withdrawn_at)?,
-        no_duty_reason: row.no_duty_reason.clone(),
-        // Whose sub-processor it was is told by the processor, in its own words.
-        origin: row
-            .origin
-            .clone()
-            .filter(|_| is_processor)
-            .map(RawValue::from_string)
-            .transpose()
-            .map_err(|_| door.corrupt("origin"))?,
-        content: RawValue::from_string(content).map_err(|_| door.corrupt("content"))?,
+        awareness_reason,
+        withdrawn_at: door.instant_option("withdrawn_at", row.withdrawn_at.filter(|_| is_told))?,
+        no_duty_reason: row.no_duty_reason.filter(|_| is_processor),
+        origin: origin.map_err(|_| door.corrupt("origin"))?,
+        chain,
+        content: RawValue::from_string(share.map_or(whole, |share| share.content))
+            .map_err(|_| door.corrupt("content"))?,
         notices,
     }))
-}
-
-/// The content of the newest notice of the incident to `controller`.
-fn own_share(
-    connection: &mut AnyConnection,
-    controller: &OrganisationId,
-    id: &IncidentId,
-) -> Result<Option<String>, StoreError> {
-    Ok(notice::table
-        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(controller.as_str())))
-        .filter(is_out())
-        .order(notice::sequence.desc())
-        .select(notice::content)
-        .first(connection)
-        .optional()?)
 }
 
 /// The newest version of `id` and its content, for checking it against the ledger. Operators only.

@@ -7,8 +7,9 @@ use time::OffsetDateTime;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::notices::is_out;
 use super::row::{Door, micros};
-use super::schema::{incident, instruction};
+use super::schema::{instruction, notice};
 use crate::domain::id::{IncidentId, InstructionId, OrganisationId};
 use crate::domain::instruction::{
     Confirmation, Instruction, InstructionForm, InstructionKind, InstructionState, Objection,
@@ -117,11 +118,12 @@ type Sieve<'a> = Box<
         > + 'a,
 >;
 
-/// Instructions that `tenant` gave or is bound by; those of a drill are seen by the processor alone.
+/// Instructions that `tenant` gave or is bound by; until its controller was told of the incident, the processor alone sees one.
 fn readable(tenant: &OrganisationId) -> Sieve<'_> {
-    let real =
-        exists(incident::table.filter(incident::id.eq(instruction::incident_id)).filter(incident::drill.eq(false)));
-    Box::new(instruction::processor_id.eq(tenant.as_str()).or(instruction::controller_id.eq(tenant.as_str()).and(real)))
+    let same =
+        notice::incident_id.eq(instruction::incident_id).and(notice::controller_id.eq(instruction::controller_id));
+    let told = exists(notice::table.filter(same).filter(is_out()));
+    Box::new(instruction::processor_id.eq(tenant.as_str()).or(instruction::controller_id.eq(tenant.as_str()).and(told)))
 }
 
 /// The instruction `id`, if `tenant` gave it or is bound by it.

@@ -25,6 +25,7 @@ pub mod milestones;
 pub mod notices;
 pub mod obligations;
 pub mod organisations;
+pub mod origins;
 pub mod outbox;
 pub mod parties;
 pub mod releases;

@@ -84,7 +84,7 @@ pub struct NoticeFilter {
 
 /// Notices that `tenant` sent or got; those of a drill, and those that wait for a release, are seen by their processor alone.
 #[diesel::dsl::auto_type(no_type_alias)]
-fn seen_by<'t>(tenant: &'t OrganisationId) -> _ {
+pub(super) fn seen_by<'t>(tenant: &'t OrganisationId) -> _ {
     let tenant: &'t str = tenant.as_str();
     notice::processor_id
         .eq(tenant)

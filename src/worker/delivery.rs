@@ -119,15 +119,24 @@ async fn claim(service: &Service, lane: Lane, free: usize) -> Result<Vec<Outgoin
 async fn record(service: Service, mut inbox: mpsc::Receiver<(Attempted, OwnedSemaphorePermit)>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut waiting, BATCH).await > 0 {
-        let (mut batch, permits): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let (batch, permits): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         // A permit comes back when its result is recorded: claims can never run ahead of the records.
-        while let Err(error) = service.record_attempts(batch.clone()).await {
-            tracing::error!(%error, deliveries = batch.len(), "results of deliveries could not be recorded; trying again");
-            tokio::time::sleep(POLL).await;
-            if inbox.is_closed() {
+        let mut unwritten = vec![batch];
+        while let Some(mut part) = unwritten.pop() {
+            let Err(error) = service.record_attempts(part.clone()).await else { continue };
+            if error.is_unavailable() {
+                tracing::error!(%error, deliveries = part.len(), "results of deliveries could not be recorded; trying again");
+                tokio::time::sleep(POLL).await;
                 // Shutting down with a dead database: the leases bring the work back, and the open attempts say so.
-                batch.clear();
-                break;
+                if !inbox.is_closed() {
+                    unwritten.push(part);
+                }
+            } else if part.len() > 1 {
+                // One result that can never be written must not keep the others from it.
+                unwritten.push(part.split_off(part.len() / 2));
+                unwritten.push(part);
+            } else {
+                tracing::error!(%error, "a result cannot be recorded; the lease brings its delivery back");
             }
         }
         drop(permits);

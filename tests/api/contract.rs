@@ -41,7 +41,7 @@ fn unknown_id(operation: &Operation) -> String {
 }
 
 /// Sends the body that the file gives as an example, if the operation takes one.
-async fn send(client: &Client, operation: &'static Operation, path: &str) -> Answer {
+pub(crate) async fn send(client: &Client, operation: &'static Operation, path: &str) -> Answer {
     let request = client.request(&operation.method, path);
     let parameters = operation.value["parameters"].as_array().unwrap();
     let goes_by_version = parameters.iter().any(|parameter| SPEC.resolve(parameter)["name"] == "If-Match");
@@ -231,7 +231,10 @@ async fn release(app: &TestApp, world: &World) -> Answer {
     let filed = staff.post("/v1/incidents", &world.filing()).await.expect(201);
     let body = json!({"version": 1, "content_sha256": filed.json["release"]["content_sha256"]});
     let second = app.as_person(&world.processor, PROCESSOR, "a-second-person");
-    second.post(&format!("/v1/incidents/{}/release", filed.id()), &body).await
+    let answer = second.post(&format!("/v1/incidents/{}/release", filed.id()), &body).await;
+    asking["release_policy"] = json!(null);
+    replace(&staff, &own, &asking).await.expect(200);
+    answer
 }
 
 /// Requests about a sub-processor whose notices are received.
@@ -302,9 +305,9 @@ async fn outcome(operation: &str, app: &TestApp, world: &World) -> Answer {
             let duty = world.duty(&filed, "gdpr_33_1", 0).await;
             let waiver = json!({"by": "A. Muster", "reason": "The key is safe."});
             let path = format!("/v1/duties/{}", duty["id"].as_str().unwrap());
-            let waived = own.post(&format!("{path}/waiver"), &waiver).await;
+            let answer = own.post(&format!("{path}/waiver"), &waiver).await;
             match operation {
-                "waiveDuty" => waived,
+                "waiveDuty" => answer,
                 _ => own.post(&format!("{path}/reopening"), &waiver).await,
             }
         }

@@ -260,7 +260,10 @@ both! {
         let filed = world.file().await;
         assert_eq!((&filed["stage"], &filed["state"]), (&json!("complete"), &json!("telling")));
         assert_eq!((&filed["affected_count"], &filed["version"]), (&json!(3), &json!(1)));
-        assert_eq!(filed["duties"]["items"].as_array().unwrap().len(), 6, "one contract and one statutory duty each");
+        let count = |row: &str| filed["duties"]["items"].as_array().unwrap().iter().filter(|duty| duty["obligation"] == row).count();
+        let rows = ["contract_notice", "gdpr_33_1", "gdpr_33_5", "gdpr_34"];
+        assert_eq!(rows.map(count), [3; 4], "each controller has its own");
+        assert_eq!(filed["duties"]["items"].as_array().unwrap().len(), 12, "and nothing is open");
         let shown = world.processor().get(&format!("/v1/incidents/{}", text(&filed["id"]))).await.expect(200);
         assert_eq!(shown.json["notices"], json!({"pending": 3, "delivered": 0, "acknowledged": 0}));
     }

@@ -69,7 +69,7 @@ both! {
         for ((duty, name), (span, start, legal, clause)) in duties.iter().zip(NAMES).zip(expected) {
             assert_eq!((&duty["span"], &duty["start_at"]), (&json!(span), &json!(start)), "{name}");
             assert_eq!(duty["legal_due_at"], legal, "{name}");
-            let basis = format!("Art. 33(2) GDPR; {name}, {clause}");
+            let basis = format!("Art. 28(3)(f), 33(2) GDPR; {name}, {clause}");
             assert_eq!((text(&duty["legal_basis"]), text(&duty["state"])), (basis, "running".to_owned()));
             let target = rfc3339(instant(&duty["start_at"]) + Duration::hours(12));
             assert_eq!(text(&duty["internal_target_at"]), target, "{name}");
@@ -94,6 +94,46 @@ both! {
         assert_eq!((&ora["span"], &ora["legal_due_at"]), (&json!("PT24H"), &json!("2026-11-23T00:25:00Z")));
         assert_eq!(ora["internal_target_at"], "2026-11-22T04:25:00Z", "at once, as far as the processor can promise it");
         assert_eq!(duties[0]["internal_target_at"], "2026-11-22T12:10:00Z", "the others know no such rule");
+    }
+
+    async fn each_duty_quotes_the_clause_that_it_rests_on(app: TestApp) {
+        let five = five(&app).await;
+        let mut filing = five.filing(&app);
+        merge(&mut filing, &json!({
+            "special_categories": ["health"], "occurred": {"from": "2026-11-20T18:00:00Z"},
+            "nature": {"how_obtained": "An apprentice reported the link."},
+        }));
+        filing["affected"] = json!([filing["affected"][3]]);
+        for kind in ["personal_data_breach", "violation_of_instruction"] {
+            filing["kind"] = json!(kind);
+            let filed = five.staff.post("/v1/incidents", &filing).await.expect(201).json;
+            let basis = |code: &str| {
+                let found = filed["duties"]["items"].as_array().unwrap().iter().find(|duty| duty["obligation"] == code);
+                found.map(|duty| (text(&duty["legal_basis"]), text(&duty["span"])))
+            };
+            let expected = |clause: &str, span: &str| {
+                Some((format!("Art. 28(3)(f) GDPR; ora-azubiheft, {clause}"), span.to_owned()))
+            };
+            assert_eq!(basis("contract_special_disclosure"), expected("§ 5(7)", "without_undue_delay"), "{kind}");
+            assert_eq!(basis("contract_notice_complete"), expected("§ 5(3)", "PT24H"), "{kind}");
+        }
+    }
+
+    async fn a_seizure_is_told_to_the_controllers_and_to_all_involved(app: TestApp) {
+        let five = five(&app).await;
+        let mut filing = five.filing(&app);
+        merge(&mut filing, &json!({"kind": "seizure_or_insolvency", "affected": "all"}));
+        let filed = five.staff.post("/v1/incidents", &filing).await.expect(201).json;
+        let path = format!("/v1/duties?incident={}", text(&filed["id"]));
+        let duties = five.staff.get(&path).await.expect(200).json;
+        let of = |duty: &Value| (text(&duty["obligation"]), text(&duty["legal_basis"]));
+        let mut found: Vec<_> = duties["items"].as_array().unwrap().iter().map(of).collect();
+        found.sort();
+        let told = |clause: &str| ("contract_seizure".to_owned(), format!("Agreement under Art. 28(3) GDPR; {clause}"));
+        assert_eq!(found, [
+            told("arbeitszeiterfassung, 10.1"), told("krankikom, § 12"), told("ora-azubiheft, § 13(1)"),
+            ("contract_seizure_involved".to_owned(), "Agreement under Art. 28(3) GDPR".to_owned()),
+        ]);
     }
 
     async fn a_disruption_concerns_three_of_five(app: TestApp) {

@@ -17,7 +17,7 @@ both! {
         let proposals = world.processor().get("/v1/obligations?status=proposal").await.expect(200).json;
         assert_eq!(codes(&proposals), ["gdpr_33_1_omnibus"]);
         let swiss = world.processor().get("/v1/obligations?regime=fadp&on=2023-09-01").await.expect(200).json;
-        assert_eq!(codes(&swiss), ["fadp_24_1", "fadp_24_3"]);
+        assert_eq!(codes(&swiss), ["fadp_24_1", "fadp_24_3", "fadp_24_4"]);
         let before = world.processor().get("/v1/obligations?regime=fadp&on=2023-08-31").await.expect(200).json;
         assert!(codes(&before).is_empty());
     }

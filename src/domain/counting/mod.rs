@@ -152,19 +152,6 @@ impl CountingRule {
             Self::DoraWeekendNoon => "hours, days or months, such as PT72H or P1M",
         }
     }
-
-    /// The end of a period of `length` that `event` starts, both UTC. To be removed: [`count`](Self::count) knows every rule.
-    ///
-    /// Full hours are those of UTC: the zones of all member states lie whole hours from it.
-    pub fn due(self, event: OffsetDateTime, length: Duration) -> OffsetDateTime {
-        match self {
-            Self::EuHours => {
-                let into = event.unix_timestamp_nanos().rem_euclid(3_600_000_000_000);
-                event - Duration::nanoseconds(i64::try_from(into).unwrap_or(0)) + Duration::HOUR + length
-            }
-            _ => event + length,
-        }
-    }
 }
 
 /// The end of the same date so many months later in `region`, UTC, whether or not that is a working day; `None` for other spans.

@@ -151,8 +151,7 @@ impl Merged<'_> {
 
     /// Whether the fault is about a date that was stated before and has passed since.
     fn is_stale(&self, fault: &Fault) -> bool {
-        let stated = self.body.pointer(&fault.pointer);
-        let before = self.previous.pointer(&fault.pointer);
+        let (stated, before) = (stated(&self.body, &fault.pointer), stated(self.previous, &fault.pointer));
         let carried = || {
             let name = fault.pointer.strip_prefix("/affected/")?.split('/').nth(1)?;
             declared(self.previous, name)
@@ -166,6 +165,12 @@ impl Merged<'_> {
             None => Err(self.body["affected"][place]["controller"].as_str().unwrap_or_default().to_owned()),
         })
     }
+}
+
+/// What a body says at `pointer`; of a member that is unknown as a whole also its parts are.
+fn stated<'b>(body: &'b Value, pointer: &str) -> Option<&'b Value> {
+    let whole = || body.pointer(pointer.rsplit_once('/')?.0).filter(|whole| whole.get("unknown").is_some());
+    body.pointer(pointer).or_else(whole)
 }
 
 /// Faults about a whole filing, pointing into the request that names `controllers` in this order.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::app::TestApp;
 use super::client::{Answer, Client};
-use super::world::{World, merge, text};
+use super::world::{World, agreement, merge, text};
 
 /// A world whose notices have reached everybody, and the answer to the filing.
 pub(crate) async fn told(app: &TestApp, controllers: usize) -> (World, Value) {
@@ -69,4 +69,48 @@ pub(crate) fn recorded(filed_at: &str, more: &Value) -> Value {
     let mut body = json!({"filed_at": filed_at, "by": "A. Muster, data protection officer"});
     merge(&mut body, more);
     body
+}
+
+/// The processor lets nothing leave without a second person, who has half of the time left for it.
+pub(crate) async fn four_eyes(world: &World, on_timeout: &str) {
+    let path = format!("/v1/organisations/{}", world.processor);
+    let current = world.processor().get(&path).await.expect(200);
+    let mut body = json!({"release_policy": {"window_share_percent": 50, "on_timeout": on_timeout}});
+    for name in ["name", "roles", "country", "region", "contacts"] {
+        merge(&mut body, &json!({name: current.json[name].clone()}));
+    }
+    world.processor().put(&path, current.header("etag"), &body).await.expect(200);
+}
+
+/// What the ledger holds of an incident: kind, subject and facts of each entry, as its processor reads it.
+pub(crate) async fn story(world: &World, incident: &Value) -> Vec<(String, String, Value)> {
+    let path = format!("/v1/audit?limit=500&stream={}", text(&incident["id"]));
+    let entries = world.processor().get(&path).await.expect(200).json["items"].as_array().unwrap().clone();
+    entries.iter().map(|one| (text(&one["kind"]), text(&one["subject"]), one["facts"].clone())).collect()
+}
+
+/// That somebody who is told nothing finds no trace of an incident.
+pub(crate) async fn sees_nothing(client: &Client, incident: &Value) {
+    for path in ["/v1/incidents", "/v1/notices", "/v1/duties"] {
+        assert_eq!(client.get(path).await.expect(200).json["items"], json!([]), "{path}");
+    }
+    let id = text(&incident["id"]);
+    for below in ["", "/versions", "/report", "/authority", "/instructions", "/decisions", "/filings", "/milestones"] {
+        client.get(&format!("/v1/incidents/{id}{below}")).await.expect(404);
+    }
+    let audit = client.get("/v1/audit?limit=500").await.expect(200).json.to_string();
+    assert!(!audit.contains(&id), "{audit}");
+    let decided = client.post(&below(incident, "decisions"), &decision(true, "undecided")).await;
+    assert_eq!((decided.status, decided.problem()), (404, "not-found"));
+}
+
+/// Changes the terms of the agreement with one controller.
+pub(crate) async fn agree(world: &World, index: usize, terms: &Value) {
+    let known = &world.controllers[index];
+    let path = format!("/v1/agreements/{}", known.agreement);
+    let current = world.processor().get(&path).await.expect(200);
+    let mut change = agreement("", &format!("AVV-{index}"), &known.webhook);
+    change.as_object_mut().unwrap().remove("controller");
+    merge(&mut change, &json!({"terms": terms}));
+    world.processor().put(&path, current.header("etag"), &change).await.expect(200);
 }

@@ -104,6 +104,17 @@ impl World {
         duties.iter().find(wanted).unwrap_or_else(|| panic!("no {obligation} in {duties:?}")).clone()
     }
 
+    /// A processor alone, as it is known at a service.
+    pub(crate) fn of(app: &TestApp, processor: &str) -> Self {
+        let (app, processor) = (app.clone(), processor.to_owned());
+        Self { app, receiver: Receiver::start(), processor, controllers: Vec::new() }
+    }
+
+    /// The same people at another service on the same database.
+    pub(crate) fn at(self, app: &TestApp) -> Self {
+        Self { app: app.clone(), ..self }
+    }
+
     async fn controller(&self, index: usize) -> Controller {
         let staff = self.processor();
         let body = json!({"name": format!("Beispielwerk {index} AG"), "roles": ["controller"], "country": "DE"});
