@@ -142,7 +142,7 @@ impl Service {
                     after.changed.push(duty);
                 }
                 None if given.contains_key(&duty.party) || is_update(&duty) => {
-                    by_party.entry(duty.party.clone()).or_default().push(duty)
+                    by_party.entry(duty.party.clone()).or_default().push(duty);
                 }
                 None => {}
             }
