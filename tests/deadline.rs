@@ -182,5 +182,5 @@ fn another_file_of_regions_can_be_configured() {
     std::fs::write(directory.path().join("regions.toml"), regions.replace("Berlin", "Atlantis")).unwrap();
     let output = run(&directory, question);
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && error.contains("regions.toml: /DE/zone"), "{error}");
+    assert!(!output.status.success() && error.contains("regions.toml: row `DE`, field `zone`: "), "{error}");
 }

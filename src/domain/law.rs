@@ -88,7 +88,7 @@ impl LawFile {
                 Ok(index) => (Some(named(rows, index)), field),
                 Err(_) => (None, parts.as_slice()),
             },
-            (Some(Value::Object(_)), [key, field @ ..]) => (Some(format!("row `{key}`")), field),
+            (Some(Value::Object(_)), field) => (Some(format!("row `{table}`")), field),
             _ => (None, parts.as_slice()),
         };
         let field = Some(field).filter(|field| !field.is_empty()).map(|field| format!("field `{}`", written(field)));
