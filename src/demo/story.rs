@@ -131,14 +131,19 @@ impl Story {
         Ok(())
     }
 
-    /// The controllers' own 72 hours, which began when they were told.
+    /// What runs now: the controllers' own 72 hours among others, which began when they were told.
     async fn show_clocks(&mut self, incident: &str) -> Result<Vec<Value>, DemoError> {
         let board = self.world.processor.get(&format!("/v1/duties?order=due&incident={incident}")).await?;
         for duty in items(&board).iter().filter(|duty| duty["state"] == "running") {
-            let due = self.screen.moment(&duty["legal_due_at"])?;
-            let hours = text(duty, "/span").parse().map_or(0, |span: IsoDuration| span.length().whole_hours());
-            let basis = format!("{}, {hours} hours", text(duty, "/legal_basis"));
-            let more = format!("{basis:<26} due {due} ({})", text(duty, "/counting_rule"));
+            let basis = text(duty, "/legal_basis");
+            let more = if duty["legal_due_at"].is_null() {
+                let aim = self.screen.moment(&duty["alarm_at"])?;
+                format!("{basis:<26} without undue delay, alarm {aim}")
+            } else {
+                let due = self.screen.moment(&duty["legal_due_at"])?;
+                let hours = text(duty, "/span").parse().map_or(0, |span: IsoDuration| span.length().whole_hours());
+                format!("{:<26} due {due} ({})", format!("{basis}, {hours} hours"), text(duty, "/counting_rule"))
+            };
             self.screen.step(self.clock.now(), Mood::Plain, "clock runs", self.world.name_of(duty), &more);
         }
         Ok(items(&board).to_vec())
@@ -200,10 +205,10 @@ impl Story {
 }
 
 impl World {
-    /// The name of the controller whose duty it is.
+    /// The name of the controller whose duty it is, or of the processor for what is owed once for all.
     fn name_of(&self, duty: &Value) -> &'static str {
         let found = self.controllers.iter().find(|controller| duty["controller"] == controller.id.as_str());
-        found.map_or("", |controller| controller.name)
+        found.map_or(scenario::PROCESSOR, |controller| controller.name)
     }
 }
 
