@@ -58,6 +58,7 @@ impl Filed {
             ("incident", "id", incident),
             ("notice", "incident_id", incident),
             ("duty", "incident_id", incident),
+            ("incident_version", "incident_id", incident),
             ("ledger", "stream", incident),
             ("ledger_stream", "stream", incident),
         ] {
