@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
@@ -18,12 +19,20 @@ const PREFIX: &str = "v1.";
 
 /// A key of 256 bits that seals small secrets; clones share it.
 #[derive(Clone)]
-pub struct MasterKey(Arc<LessSafeKey>);
+pub struct MasterKey(Arc<Keys>);
+
+/// What the 256 bits are used for: sealing by themselves, tags under a key that follows from them.
+struct Keys {
+    seal: LessSafeKey,
+    tag: hmac::Key,
+}
 
 impl MasterKey {
     /// The key from 32 bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Arc::new(LessSafeKey::new(never_fails(UnboundKey::new(&AES_256_GCM, bytes)))))
+        let seal = LessSafeKey::new(never_fails(UnboundKey::new(&AES_256_GCM, bytes)));
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), TAGS);
+        Self(Arc::new(Keys { seal, tag: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()) }))
     }
 
     /// The key from 32 bytes in base64, as the configuration holds it.
@@ -45,7 +54,7 @@ impl MasterKey {
         entropy.fill(&mut nonce);
         let mut sealed = plain.to_vec();
         let bound = Nonce::assume_unique_for_key(nonce);
-        never_fails(self.0.seal_in_place_append_tag(bound, Aad::from(context), &mut sealed));
+        never_fails(self.0.seal.seal_in_place_append_tag(bound, Aad::from(context), &mut sealed));
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
     }
 
@@ -57,12 +66,39 @@ impl MasterKey {
         let mut opened = sealed.to_vec();
         let length = self
             .0
+            .seal
             .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut opened)
             .map_err(|_| CryptoError::SealBroken)?
             .len();
         opened.truncate(length);
         Ok(opened)
     }
+}
+
+/// How a tag is told from other uses of the same key.
+const TAGS: &[u8] = b"art33 tags v1";
+
+impl MasterKey {
+    /// A tag that only this key makes of `text` for one `purpose`: 160 bits, lower-case base32 without padding.
+    ///
+    /// Whoever shows it was given it by this service, so nothing has to be stored for links, challenges and return paths.
+    pub fn tag(&self, purpose: &str, text: &str) -> String {
+        let message = format!("{purpose}\0{text}");
+        base32(&hmac::sign(&self.0.tag, message.as_bytes()).as_ref()[..20])
+    }
+
+    /// Whether `tag` is the one of `text` for `purpose`, told in constant time.
+    pub fn is_tag(&self, purpose: &str, text: &str, tag: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.tag(purpose, text).as_bytes(), tag.as_bytes()).is_ok()
+    }
+}
+
+/// RFC 4648 base32 in lower case; 20 bytes are 32 letters, and mail servers keep them whatever they do to case.
+fn base32(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let bit = |index: usize| bytes.get(index / 8).is_some_and(|byte| byte >> (7 - index % 8) & 1 == 1);
+    let letter = |start: usize| (start..start + 5).fold(0, |value, index| value << 1 | usize::from(bit(index)));
+    (0..bytes.len() * 8).step_by(5).map(|start| char::from(LETTERS[letter(start)])).collect()
 }
 
 impl fmt::Debug for MasterKey {
@@ -86,6 +122,19 @@ mod tests {
         assert!(sealed.starts_with("v1."));
         assert_eq!(key().open("whk_1", &sealed).unwrap(), b"secret");
         assert_eq!(key().open("", &key().seal(&Entropy::seeded(1), "", b"")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_tag_belongs_to_one_key_one_purpose_and_one_text() {
+        let tag = key().tag("link", "dlv_1");
+        assert_eq!((tag.len(), key().tag("link", "dlv_1")), (32, tag.clone()));
+        assert!(key().is_tag("link", "dlv_1", &tag));
+        for (purpose, text) in [("link", "dlv_2"), ("challenge", "dlv_1"), ("linkdlv", "_1")] {
+            assert!(!key().is_tag(purpose, text, &tag), "{purpose} {text}");
+        }
+        assert!(!MasterKey::from_bytes(&[8; 32]).is_tag("link", "dlv_1", &tag));
+        assert!(!key().is_tag("link", "dlv_1", &tag[..31]));
+        assert_eq!(base32(b"foobar"), "mzxw6ytboi", "RFC 4648, section 10");
     }
 
     #[test]

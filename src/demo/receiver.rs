@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -80,7 +80,13 @@ async fn receive(request: HttpRequest, body: web::Bytes, shared: web::Data<Share
         signatures: header("webhook-signature"),
         body: &body,
     };
-    let (said, mut answer) = match shared.check(&message) {
+    let checked = shared.check(&message);
+    if let Ok(Some(event)) = &checked
+        && event["type"] == "endpoint.verify"
+    {
+        return HttpResponse::Ok().json(json!({"challenge": event["data"]["challenge"]}));
+    }
+    let (said, mut answer) = match checked {
         Ok(event) => (event.map(|event| Received::Event(shared.index, event)), HttpResponse::NoContent()),
         Err(reason) => (Some(Received::Refused(shared.index, reason)), HttpResponse::Unauthorized()),
     };

@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::delivery_outcome::Outcome;
+use super::endpoint::DEGRADED_AFTER;
 
 /// Work that shares permits, so that one dead receiver costs the healthy ones nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,22 +12,43 @@ pub enum Lane {
     First,
     /// Later attempts, and endpoints that failed lately.
     Retry,
+    /// E-mail.
+    Mail,
+    /// What nobody is waiting for: tests, probes, and notices that somebody wants sent again.
+    Replay,
 }
 
 impl Lane {
-    /// The lane of a first attempt at an endpoint that failed so often in a row.
+    /// The lane of a first attempt at a webhook that failed so often in a row.
     pub fn after(failures: i32) -> Self {
         if failures >= DEGRADED_AFTER { Self::Retry } else { Self::First }
     }
 
+    /// The lane of the attempts after this one.
+    #[must_use]
+    pub fn later(self) -> Self {
+        match self {
+            Self::First | Self::Retry => Self::Retry,
+            Self::Mail => Self::Mail,
+            Self::Replay => Self::Replay,
+        }
+    }
+
+    /// The lane that the database keeps as `index`.
+    pub fn from_index(index: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.index() == index)
+    }
+
     /// Every lane.
-    pub const ALL: [Self; 2] = [Self::First, Self::Retry];
+    pub const ALL: [Self; 4] = [Self::First, Self::Retry, Self::Mail, Self::Replay];
 
     /// What the database keeps.
     pub fn index(self) -> i32 {
         match self {
             Self::First => 0,
             Self::Retry => 1,
+            Self::Mail => 2,
+            Self::Replay => 3,
         }
     }
 
@@ -35,12 +57,11 @@ impl Lane {
         match self {
             Self::First => "first",
             Self::Retry => "retry",
+            Self::Mail => "mail",
+            Self::Replay => "replay",
         }
     }
 }
-
-/// How many failures in a row make an endpoint go to the retry lane at once.
-pub const DEGRADED_AFTER: i32 = 3;
 
 /// What becomes of a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

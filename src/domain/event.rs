@@ -20,6 +20,10 @@ pub enum EventType {
     NoticeCompletion,
     /// A later notice that there was no breach after all.
     NoticeWithdrawal,
+    /// A notice that nobody has acknowledged yet, told again.
+    NoticeReminder,
+    /// For the processor: a notice has not arrived or was not acknowledged, and somebody has to see to it.
+    NoticeEscalated,
     /// A part of a duty's window has passed.
     DutyDueSoon,
     /// A duty's alarm time has passed.
@@ -28,6 +32,8 @@ pub enum EventType {
     DutyMet,
     /// Somebody wants to see whether the endpoint works.
     EndpointTest,
+    /// Asks the endpoint to prove that it is what it claims to be.
+    EndpointVerify,
 }
 
 impl EventType {
@@ -38,10 +44,13 @@ impl EventType {
         ("notice.correction", Self::NoticeCorrection),
         ("notice.completion", Self::NoticeCompletion),
         ("notice.withdrawal", Self::NoticeWithdrawal),
+        ("notice.reminder", Self::NoticeReminder),
+        ("notice.escalated", Self::NoticeEscalated),
         ("duty.due_soon", Self::DutyDueSoon),
         ("duty.overdue", Self::DutyOverdue),
         ("duty.met", Self::DutyMet),
         ("endpoint.test", Self::EndpointTest),
+        ("endpoint.verify", Self::EndpointVerify),
     ];
 
     /// The types that tell a controller of a version of an incident.
@@ -61,10 +70,13 @@ impl EventType {
             Self::NoticeCorrection => "notice.correction",
             Self::NoticeCompletion => "notice.completion",
             Self::NoticeWithdrawal => "notice.withdrawal",
+            Self::NoticeReminder => "notice.reminder",
+            Self::NoticeEscalated => "notice.escalated",
             Self::DutyDueSoon => "duty.due_soon",
             Self::DutyOverdue => "duty.overdue",
             Self::DutyMet => "duty.met",
             Self::EndpointTest => "endpoint.test",
+            Self::EndpointVerify => "endpoint.verify",
         }
     }
 
@@ -81,8 +93,6 @@ pub struct Patterns(Vec<String>);
 
 /// The families that a pattern may name.
 const FAMILIES: &[&str] = &["notice", "duty", "endpoint"];
-/// Types of the contract that an endpoint may ask for by name although no event of the type is sent yet.
-const NAMED: &[&str] = &["endpoint.verify"];
 
 impl Patterns {
     /// Reads a list of patterns; at least one, none twice.
@@ -131,7 +141,6 @@ fn is_pattern(text: &str) -> bool {
     text == "*"
         || text.strip_suffix(".*").is_some_and(|family| FAMILIES.contains(&family))
         || EventType::from_code(text).is_some()
-        || NAMED.contains(&text)
 }
 
 #[cfg(test)]
@@ -143,8 +152,8 @@ mod tests {
         let patterns = Patterns(vec!["notice.*".into(), "duty.met".into()]);
         let wanted: Vec<_> =
             EventType::CODES.iter().filter(|(_, event)| patterns.want(*event)).map(|(code, _)| *code).collect();
-        let notices =
-            ["initial", "supplement", "correction", "completion", "withdrawal"].map(|kind| format!("notice.{kind}"));
+        let kinds = ["initial", "supplement", "correction", "completion", "withdrawal", "reminder", "escalated"];
+        let notices = kinds.map(|kind| format!("notice.{kind}"));
         assert_eq!(wanted, [notices.each_ref().map(String::as_str).as_slice(), &["duty.met"]].concat());
         assert!(EventType::CODES.iter().all(|(_, event)| Patterns(vec!["*".into()]).want(*event)));
     }

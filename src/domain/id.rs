@@ -119,6 +119,10 @@ kinds! {
     Delivery DeliveryId "dlv" "a delivery";
     Receipt ReceiptId "rcp" "a receipt";
     Webhook WebhookId "whk" "a webhook endpoint";
+    Mailbox MailboxId "mbx" "a mailbox";
+    Task TaskId "tsk" "a task for a person";
+    ReceiverKey ReceiverKeyId "rky" "a receiver's public key";
+    MailReport MailReportId "mrp" "a report of a mail server";
     Instruction InstructionId "ins" "an instruction";
     Decision DecisionId "dec" "a decision";
     AuthorityFiling FilingId "fil" "a filing with an authority";

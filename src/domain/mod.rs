@@ -15,6 +15,7 @@ pub mod delivery;
 pub mod delivery_outcome;
 pub mod duty;
 pub mod duty_record;
+pub mod endpoint;
 pub mod event;
 pub mod fault;
 pub mod filing;

@@ -16,7 +16,7 @@ use super::{
     vocabulary::OrganisationRole,
 };
 
-pub use places::{is_country, is_in_eu, is_region_of};
+pub use places::{is_country, is_in_eea, is_in_eu, is_region_of};
 pub use seat::{OnTimeout, ReleasePolicy, Seat, Sector, is_place, is_region};
 
 /// An organisation to be created, or the new state of one.

@@ -1,16 +1,21 @@
 //! The terms of an agreement about telling the controller, as data. Knows no particular agreement and counts nothing.
 
+mod escalation;
 mod parse;
 
 use std::collections::BTreeSet;
+
+pub use escalation::{Action, Ladder, LadderStep, Ladders};
+pub use parse::place_on_earth;
 
 use serde::Serialize;
 
 use super::{
     catalogue::AgreementTerm,
     id::WebhookId,
+    organisation::{is_in_eea, is_in_eu},
     span::{IsoDuration, Span},
-    vocabulary::{Channel, ContentMember, CountedFrom, FilingGate, Form, IncidentKind},
+    vocabulary::{Channel, ContentMember, CountedFrom, DeliveryOrder, FilingGate, Form, IncidentKind, InformedBy},
 };
 
 /// What a processor promised one controller about incidents.
@@ -36,6 +41,12 @@ pub struct Terms {
     pub form: Form,
     /// Whom to tell, in order; default the controller's registered webhooks.
     pub addressees: Vec<Addressee>,
+    /// Whether the channels of the addressees open one after the other or all at once; default `in_order`.
+    pub delivery_order: DeliveryOrder,
+    /// What happens, and when, until a notice is delivered and until it is acknowledged; default [`Ladders::default`].
+    pub escalation: Ladders,
+    /// What starts the clocks that begin when the controller is informed; default `earlier`.
+    pub informed_by: InformedBy,
     /// What differs for data under Art. 9 GDPR or professional secrecy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub special_categories: Option<SpecialRule>,
@@ -124,7 +135,51 @@ pub enum DataLocation {
     Several(Vec<String>),
 }
 
+impl DataLocation {
+    /// Whether a notice may stand or pass where `place` says: a country, `EU` or `EEA`.
+    pub fn allows(&self, place: &str) -> bool {
+        let areas = match self {
+            Self::One(area) => std::slice::from_ref(area),
+            Self::Several(areas) => areas,
+        };
+        areas.iter().any(|area| match area.as_str() {
+            "third_country_safeguards" => true,
+            "EEA" => place == "EEA" || place == "EU" || is_in_eea(place),
+            "EU" => place == "EU" || is_in_eu(place),
+            country => country == place,
+        })
+    }
+}
+
 impl Terms {
+    /// Whether a notice may stand or pass at `place`; a place that nobody has named is not held against it.
+    pub fn allows_place(&self, place: Option<&str>) -> bool {
+        match (&self.data_location, place) {
+            (Some(location), Some(place)) => location.allows(place),
+            _ => true,
+        }
+    }
+
+    /// The channels of the addressees in the order in which they are named first.
+    pub fn channels(&self) -> Vec<Channel> {
+        let mut channels = Vec::new();
+        for addressee in &self.addressees {
+            if !channels.contains(&addressee.channel) {
+                channels.push(addressee.channel);
+            }
+        }
+        channels
+    }
+
+    /// The channels that open at once.
+    pub fn first_channels(&self) -> Vec<Channel> {
+        let mut channels = self.channels();
+        if self.delivery_order == DeliveryOrder::InOrder {
+            channels.truncate(1);
+        }
+        channels
+    }
+
     /// Whether the agreement asks to be told of incidents of this kind.
     pub fn is_triggered_by(&self, kind: IncidentKind) -> bool {
         self.triggers.contains(&kind)

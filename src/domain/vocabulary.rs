@@ -302,6 +302,23 @@ code_list! {
 }
 
 code_list! {
+    /// Whether the channels of an agreement open one after the other or all at once.
+    DeliveryOrder {
+        InOrder "in_order",
+        Parallel "parallel",
+    }
+}
+
+code_list! {
+    /// What informs a controller, and so starts its own clocks: delivery or acknowledgement, whichever is earlier, or the
+    /// acknowledgement alone.
+    InformedBy {
+        Earlier "earlier",
+        Acknowledgement "acknowledgement",
+    }
+}
+
+code_list! {
     /// What the agreement says about filings under Art. 33 and 34 GDPR on the controller's behalf.
     ///
     /// `instruction_required`: a clause demands a prior instruction for such filings. `documented_instructions`: no such

@@ -10,6 +10,7 @@ use super::fault::Faults;
 use super::id::{OrganisationId, WebhookId};
 use super::incident::Link;
 use super::parse::{Object, Place};
+use super::terms::place_on_earth;
 
 /// The longest address, in characters.
 const LONGEST_URL: usize = 2000;
@@ -33,6 +34,8 @@ pub struct WebhookContent {
     pub url: Url,
     /// What it wants to be told.
     pub events: Patterns,
+    /// In which country or area it stands, as its owner says: ISO 3166-1, `EU` or `EEA`.
+    pub location: Option<String>,
 }
 
 /// A registered endpoint.
@@ -46,6 +49,8 @@ pub struct Webhook {
     pub url: String,
     /// What it wants to be told.
     pub events: Patterns,
+    /// In which country or area it stands, as its owner says.
+    pub location: Option<String>,
     /// Counts from 1.
     pub version: i32,
     /// When it was registered, UTC.
@@ -103,7 +108,8 @@ impl WebhookContent {
     fn members(object: &mut Object<'_>, rule: UrlRule<'_>, faults: &mut Faults) -> Option<Self> {
         let url = object.required("url", faults, |place, faults| address(place, rule, faults));
         let events = object.required("events", faults, Patterns::parse);
-        Some(Self { url: url?, events: events? })
+        let location = object.optional("location", faults, place_on_earth);
+        Some(Self { url: url?, events: events?, location: location? })
     }
 }
 

@@ -3,7 +3,6 @@
 
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
 
 use super::api::Shared;
 use super::auth::Caller;
@@ -77,8 +76,8 @@ pub(super) async fn receive(
         signature: header(headers, "webhook-signature")?,
         body,
     };
-    let incident = api.service.receive_notice(id, inbound).await.map_err(problem)?;
-    Ok(HttpResponse::Ok().json(json!({"incident": incident})))
+    let taken = api.service.receive_notice(id, inbound).await.map_err(problem)?;
+    Ok(HttpResponse::Ok().json(taken))
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Result<String, Problem> {

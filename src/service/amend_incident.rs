@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::error::refused;
 use super::file_incident::{filing_processor, planned};
 use super::next_version::{Bound, NextVersion};
-use super::tell_notices::Message;
+use super::tell_notices::NewNotice;
 use super::telling::legal_day;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::crypto::sha256_hex;
@@ -18,9 +18,8 @@ use crate::domain::fault::Faults;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::phase::{Amendment, Concern, LaterNotice, PhaseKind, Standing, concern};
 use crate::store::incident_versions::{self, Current};
-use crate::store::notices::{self, NewNoticeRow};
 use crate::store::parties::{self, Told};
-use crate::store::{AnyConnection, duties, micros};
+use crate::store::{AnyConnection, duties};
 
 /// A notice of a later version to one controller.
 struct Later {
@@ -149,7 +148,6 @@ impl Service {
         let hold = plan.hold(&before, now);
         plan.next.store(connection, actor, hold, now)?;
         let ids: Vec<NoticeId> = plan.later.iter().map(|_| self.id(now)).collect();
-        store_notices(connection, actor, plan, &ids, now)?;
         // What waits for a second person does nothing before that.
         let mut after = match hold {
             Some(hold) => self.waiting(&effect, plan.next.number, hold),
@@ -157,15 +155,9 @@ impl Service {
         };
         let told_others = self.store_aftermath(connection, &after, now)?;
         let deadline = now + Duration::DAY;
-        let messages: Vec<_> = plan
-            .later
-            .iter()
-            .zip(&ids)
-            .map(|(later, notice)| Message { notice, agreement: &later.newest.agreement, deadline })
-            .collect();
-        let (event, waits) = (plan.next.kind.event(), hold.is_some());
-        let has_deliveries = !plan.next.is_drill()
-            && self.enqueue_notices(connection, &actor.organisation, event, &messages, waits, now)?;
+        let notices: Vec<_> = plan.later.iter().zip(&ids).map(|(later, id)| later.notice(id, deadline)).collect();
+        let telling = plan.next.telling(&actor.organisation, plan.next.kind.event(), hold, now);
+        let has_deliveries = self.tell_notices(connection, telling, &notices)?;
         let bound: Vec<_> = plan.later.iter().zip(&ids).map(|(later, notice)| later.bound(notice)).collect();
         after.changed.append(&mut after.born);
         plan.next.record(connection, actor, &bound, &after.changed, now)?;
@@ -182,6 +174,19 @@ impl AmendPlan {
 }
 
 impl Later {
+    fn notice<'a>(&'a self, id: &'a NoticeId, deadline: OffsetDateTime) -> NewNotice<'a> {
+        NewNotice {
+            id,
+            agreement: &self.newest.agreement,
+            sequence: self.newest.sequence + 1,
+            supersedes: Some(&self.newest.notice),
+            content: &self.content,
+            content_sha256: &self.content_sha256,
+            complete: self.complete,
+            deadline,
+        }
+    }
+
     fn bound<'a>(&'a self, notice: &'a NoticeId) -> Bound<'a> {
         Bound { notice, controller: &self.newest.agreement.controller, content_sha256: &self.content_sha256 }
     }
@@ -266,35 +271,4 @@ fn notices_of(next: &NextVersion, told: &[Told], concerns: &[Concern]) -> Result
         })
     });
     later.collect()
-}
-
-fn store_notices(
-    connection: &mut AnyConnection,
-    actor: &Actor,
-    plan: &AmendPlan,
-    ids: &[NoticeId],
-    now: OffsetDateTime,
-) -> Result<(), ServiceError> {
-    let row = |(later, id)| {
-        let (later, id): (&Later, &NoticeId) = (later, id);
-        NewNoticeRow {
-            id: id.as_str(),
-            incident_id: plan.next.incident.as_str(),
-            processor_id: actor.organisation.as_str(),
-            controller_id: later.newest.agreement.controller.as_str(),
-            agreement_id: later.newest.agreement.id.as_str(),
-            agreement_version: later.newest.agreement.version,
-            sequence: later.newest.sequence + 1,
-            r#type: plan.next.kind.event().as_str(),
-            supersedes: Some(later.newest.notice.as_str()),
-            content: &later.content,
-            content_sha256: &later.content_sha256,
-            created_at: micros(now),
-            incident_version: plan.next.number,
-            complete: later.complete,
-            drill: plan.next.is_drill(),
-        }
-    };
-    let rows: Vec<_> = plan.later.iter().zip(ids).map(row).collect();
-    Ok(notices::insert(connection, &rows)?)
 }

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::derive::Birth;
 use super::file_incident::{Plan, Told};
 use super::release_incident::Hold;
-use super::tell_notices::Message;
+use super::tell_notices::{NewNotice, Telling};
 use super::{Answer, Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
@@ -20,7 +20,6 @@ use crate::domain::organisation::OnTimeout;
 use crate::domain::owed::is_telling;
 use crate::domain::page::{Page, PageRequest};
 use crate::store::incidents::{self, NewIncidentRow, NewVersionRow};
-use crate::store::notices::{self, NewNoticeRow};
 use crate::store::{AnyConnection, duties, ledger, micros};
 use crate::telemetry;
 
@@ -83,21 +82,22 @@ impl Service {
         let hold = Hold::of(policy, &all_duties, now);
         all_duties.extend(hold.and_then(|hold| self.release_duty(birth, 1, hold.window)));
         store_incident(connection, actor, plan, hold, &incident, now)?;
-        store_notices(connection, actor, plan, &prepared, &incident, now)?;
         duties::insert(connection, &all_duties)?;
-        let messages: Vec<_> = prepared.iter().map(Prepared::message).collect();
-        let (event, waits) = (EventType::NoticeInitial, hold.is_some());
-        let has_deliveries = !plan.filing.drill
-            && self.enqueue_notices(connection, &actor.organisation, event, &messages, waits, now)?;
+        let telling = Telling {
+            incident: &incident,
+            processor: &actor.organisation,
+            version: 1,
+            event: EventType::NoticeInitial,
+            drill: plan.filing.drill,
+            held: hold.is_some(),
+            now,
+        };
+        let notices: Vec<_> =
+            prepared.iter().map(|one| NewNotice::first(&one.notice, one.told, one.deadline)).collect();
+        let has_deliveries = self.tell_notices(connection, telling, &notices)?;
         ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
         Ok(Answer { has_deliveries, ..answer(plan, hold, &incident, all_duties, now)? })
-    }
-}
-
-impl Prepared<'_> {
-    fn message(&self) -> Message<'_> {
-        Message { notice: &self.notice, agreement: &self.told.agreement, deadline: self.deadline }
     }
 }
 
@@ -152,37 +152,6 @@ fn store_incident(
         on_timeout: hold.map(|hold| hold.on_timeout.as_str()),
     };
     Ok(incidents::insert_version(connection, version)?)
-}
-
-fn store_notices(
-    connection: &mut AnyConnection,
-    actor: &Actor,
-    plan: &Plan,
-    prepared: &[Prepared<'_>],
-    incident: &IncidentId,
-    now: OffsetDateTime,
-) -> Result<(), ServiceError> {
-    let mut rows = Vec::with_capacity(prepared.len());
-    for one in prepared {
-        rows.push(NewNoticeRow {
-            id: one.notice.as_str(),
-            incident_id: incident.as_str(),
-            processor_id: actor.organisation.as_str(),
-            controller_id: one.told.agreement.controller.as_str(),
-            agreement_id: one.told.agreement.id.as_str(),
-            agreement_version: one.told.agreement.version,
-            sequence: 1,
-            r#type: EventType::NoticeInitial.as_str(),
-            supersedes: None,
-            content: &one.told.content,
-            content_sha256: &one.told.content_sha256,
-            created_at: micros(now),
-            incident_version: 1,
-            complete: one.told.complete,
-            drill: plan.filing.drill,
-        });
-    }
-    Ok(notices::insert(connection, &rows)?)
 }
 
 /// The filing in the ledger: it binds every notice by its digest, but holds none of their content.

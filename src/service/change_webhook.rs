@@ -20,9 +20,13 @@ impl Service {
         let (service, now) = (self.clone(), self.clock.now());
         let work = move |connection: &mut AnyConnection| {
             let tenant = &actor.organisation;
-            let owner = webhooks::find(connection, tenant, &id)?.ok_or(ServiceError::NotFound)?.organisation.id;
-            if !webhooks::replace(connection, &id, version, &content, now)? {
+            let before = webhooks::find(connection, tenant, &id)?.ok_or(ServiceError::NotFound)?;
+            let (owner, moved) = (before.organisation.id, before.url != content.url.as_str());
+            if !webhooks::replace(connection, &id, version, &content, moved, now)? {
                 return Err(ServiceError::VersionMismatch);
+            }
+            if moved {
+                service.verify(connection, &id.clone().into(), &owner, now)?;
             }
             let told = service.tell_what_is_open(connection, &id, &owner, now)?;
             let mut facts = facts(&content)?;

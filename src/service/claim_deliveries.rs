@@ -14,13 +14,14 @@ use crate::domain::course::region;
 use crate::domain::delivery::Lane;
 use crate::domain::duty::Step;
 use crate::domain::duty_record::Duty;
+use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
-use crate::domain::id::{IncidentId, OrganisationId, WebhookId};
+use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::milestone::Milestone;
 use crate::store::deliveries::{self, Claimed, NewAttemptRow};
+use crate::store::endpoints::{self, Target, secret_context};
 use crate::store::notices::{self, NoticeFacts};
 use crate::store::parties;
-use crate::store::webhooks::{self, Target, secret_context};
 use crate::store::{AnyConnection, StoreError, duties, micros};
 
 /// One request to send, and what is needed to record what came of it.
@@ -37,7 +38,11 @@ pub struct Outgoing {
     /// The notice, for notice events.
     pub notice: Option<String>,
     /// The endpoint.
-    pub webhook: WebhookId,
+    pub endpoint: EndpointId,
+    /// The lane it was claimed in.
+    pub lane: Lane,
+    /// Whether the endpoint has proved itself; the word of one that has not is no proof of arrival.
+    pub verified: bool,
     /// Where it goes.
     pub url: Url,
     /// Headers, signatures included.
@@ -109,7 +114,7 @@ impl Service {
             delivery_id: &rendered.claimed.id,
             number: rendered.claimed.attempts,
             started_at: micros(now),
-            url: &rendered.target.url,
+            url: &rendered.target.address,
             request_sha256: hash,
         });
         deliveries::open_attempts(connection, &attempts.collect::<Vec<_>>())?;
@@ -119,13 +124,15 @@ impl Service {
     fn render(&self, claimed: Claimed, facts: &Facts, now: OffsetDateTime) -> Result<Rendered, ServiceError> {
         let corrupt = |column| StoreError::Corrupt { table: "delivery", column, id: claimed.id.clone() };
         let event = deliveries::event_type(&claimed)?;
-        let target = facts.targets.get(&claimed.webhook_id).cloned().ok_or_else(|| corrupt("webhook_id"))?;
+        let target = facts.targets.get(&claimed.endpoint_id).cloned().ok_or_else(|| corrupt("endpoint_id"))?;
         let data = match event {
             EventType::NoticeInitial
             | EventType::NoticeSupplement
             | EventType::NoticeCorrection
             | EventType::NoticeCompletion
-            | EventType::NoticeWithdrawal => {
+            | EventType::NoticeWithdrawal
+            | EventType::NoticeReminder
+            | EventType::NoticeEscalated => {
                 let id = claimed.notice_id.as_deref().unwrap_or_default();
                 let notice = facts.notices.get(id).ok_or_else(|| corrupt("notice_id"))?;
                 self.notice_data(notice, &target, facts, now)
@@ -137,10 +144,13 @@ impl Service {
                 json!({"duty": duty, "step": step, "recipient": recipient(&target)})
             }
             EventType::EndpointTest => json!({"recipient": recipient(&target)}),
+            EventType::EndpointVerify => {
+                json!({"recipient": recipient(&target), "challenge": self.challenge(&claimed.id)})
+            }
         };
         let timestamp = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
         let body = json!({"type": event.as_str(), "timestamp": timestamp, "data": data}).to_string().into_bytes();
-        let url = Url::parse(&target.url).map_err(|_| corrupt("webhook_id"))?;
+        let url = Url::parse(&target.address).map_err(|_| corrupt("endpoint_id"))?;
         Ok(Rendered { claimed, target, event, url, body })
     }
 
@@ -165,7 +175,7 @@ impl Service {
             "processor": {"id": notice.processor, "name": name},
             "recipient": recipient(target),
             "severity": null,
-            "informed_at_rule": "delivery",
+            "informed_at_rule": notice.informed_by,
             "controller_alarm_at": time(due.map(|due| due.alarm_at)),
             "controller_legal_due_at": time(due.and_then(|due| due.legal_due_at)),
             "content_sha256": notice.content_sha256,
@@ -200,7 +210,9 @@ impl Service {
             lease: claimed.lease,
             event,
             notice: claimed.notice_id,
-            webhook: target.id,
+            verified: target.verified,
+            endpoint: target.id,
+            lane: Lane::from_index(claimed.lane).unwrap_or(Lane::Retry),
             url,
             headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             body,
@@ -209,6 +221,11 @@ impl Service {
             started_at: now,
             delivery: claimed.id,
         })
+    }
+
+    /// What an endpoint has to echo to the verification that is `delivery`.
+    pub(super) fn challenge(&self, delivery: &str) -> String {
+        self.master_key.tag("challenge", delivery)
     }
 
     /// The secret of the endpoint and, for a while after rotation, the one before.
@@ -230,9 +247,9 @@ fn recipient(target: &Target) -> Value {
 }
 
 fn read_facts(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<Facts, ServiceError> {
-    let mut webhook_ids: Vec<String> = claimed.iter().map(|claimed| claimed.webhook_id.clone()).collect();
-    webhook_ids.sort_unstable();
-    webhook_ids.dedup();
+    let mut endpoint_ids: Vec<String> = claimed.iter().map(|claimed| claimed.endpoint_id.clone()).collect();
+    endpoint_ids.sort_unstable();
+    endpoint_ids.dedup();
     let notice_ids: Vec<&str> = claimed.iter().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
     let duty_ids: Vec<&str> = claimed.iter().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
     let notices = notices::facts_unlocked(connection, &notice_ids)?;
@@ -247,7 +264,7 @@ fn read_facts(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<Fac
     };
     let authority = duties::of_notices_unlocked(connection, &notice_ids)?.into_iter().filter(to_authority);
     Ok(Facts {
-        targets: webhooks::targets(connection, &webhook_ids)?
+        targets: endpoints::targets(connection, &endpoint_ids)?
             .into_iter()
             .map(|target| (target.id.to_string(), target))
             .collect(),

@@ -9,14 +9,17 @@ use super::{Answer, Idempotency, Service, ServiceError, operator_id};
 use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
 use crate::domain::delivery::Lane;
+use crate::domain::endpoint::Health;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId, WebhookId};
-use crate::domain::vocabulary::OrganisationRole;
+use crate::domain::vocabulary::{Channel, OrganisationRole};
 use crate::domain::webhook::{NewWebhook, WebhookContent};
+use crate::store::endpoints::{self, Endpoint, secret_context};
 use crate::store::outbox::{self, NewDelivery, Untold};
-use crate::store::webhooks::Endpoint;
 use crate::store::{AnyConnection, agreements, ledger, organisations, webhooks};
 
+/// How long a notice waits for the verification of an endpoint that has just been registered.
+const VERIFY_FIRST: Duration = Duration::seconds(5);
 /// How long a notice is tried densely at an endpoint that came late.
 const LATE_WINDOW: Duration = Duration::DAY;
 
@@ -51,6 +54,7 @@ impl Service {
         let secret = WebhookSecret::generate(&self.entropy);
         let sealed = self.seal_secret(&id, &secret);
         webhooks::insert(connection, &id, &owner, &actor.organisation, &new.content, &sealed, now)?;
+        self.verify(connection, &id.clone().into(), &owner, now)?;
         let told = self.tell_what_is_open(connection, &id, &owner, now)?;
         let mut facts = facts(&new.content)?;
         facts["notices_enqueued"] = told.into();
@@ -64,7 +68,7 @@ impl Service {
 
     /// The secret as it is stored.
     pub(super) fn seal_secret(&self, id: &WebhookId, secret: &WebhookSecret) -> String {
-        self.master_key.seal(&self.entropy, &webhooks::secret_context(id), secret.as_bytes())
+        self.master_key.seal(&self.entropy, &secret_context(&id.clone().into()), secret.as_bytes())
     }
 
     /// Enqueues the notices that have not reached `owner`, if the endpoint wants and may hear them; answers how many leave now.
@@ -78,7 +82,9 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
         let hears = |endpoint: &Endpoint| EventType::NOTICES.iter().any(|event| endpoint.events.want(*event));
-        let Some(endpoint) = webhooks::endpoint(connection, owner, webhook)?.filter(hears) else { return Ok(0) };
+        let Some(endpoint) = endpoints::find(connection, owner, &webhook.clone().into())?.filter(hears) else {
+            return Ok(0);
+        };
         // A filing that is being written either sees this endpoint or is seen here: both take the processor's edition.
         for processor in agreements::processors_of(connection, owner)? {
             if endpoint.hears(&processor) {
@@ -89,6 +95,8 @@ impl Service {
         let wanted = untold.into_iter().filter(|untold| endpoint.events.want(untold.event));
         let message = |untold: Untold| NewDelivery {
             held: untold.held,
+            // The verification goes first; where it succeeds, this goes out at once.
+            due_at: if endpoint.health == Health::Unverified { now + VERIFY_FIRST } else { now },
             ..self.message_to(&endpoint, untold.event, Some(untold.notice), now + LATE_WINDOW, now)
         };
         let messages: Vec<_> = wanted.map(message).collect();
@@ -110,10 +118,15 @@ impl Service {
             event,
             notice,
             duty: None,
-            webhook: endpoint.id.clone(),
+            endpoint: endpoint.id.clone(),
             organisation: endpoint.organisation.clone(),
-            lane: Lane::after(endpoint.failures),
+            tenant: endpoint.created_by.clone(),
+            lane: match endpoint.id.channel() {
+                Channel::Email => Lane::Mail,
+                _ => Lane::after(endpoint.failures),
+            },
             deadline_at,
+            due_at: now,
             held: false,
         }
     }

@@ -12,7 +12,7 @@ use super::derive::Birth;
 use super::file_incident::{Told, filing_processor, planned};
 use super::next_version::{Bound, NextVersion};
 use super::release_incident::Hold;
-use super::tell_notices::Message;
+use super::tell_notices::NewNotice;
 use super::telling::{concerned, legal_day};
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
@@ -26,9 +26,8 @@ use crate::domain::filing::Filing;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::organisation::Seat;
 use crate::domain::phase::{Joiner, Joining, PhaseKind};
-use crate::store::notices::{self, NewNoticeRow};
 use crate::store::parties::{self, Wanted};
-use crate::store::{AnyConnection, StoreError, duties, micros};
+use crate::store::{AnyConnection, StoreError, duties};
 
 /// How often it is prepared anew because agreements changed meanwhile.
 const TRIES: usize = 8;
@@ -178,15 +177,10 @@ impl Service {
         let hold = Hold::of(next.release_policy(), &born, now);
         born.extend(hold.and_then(|hold| self.release_duty(birth, next.number, hold.window)));
         next.store(connection, actor, hold, now)?;
-        store_notices(connection, actor, next, &notices, now)?;
         duties::insert(connection, &born)?;
-        let messages: Vec<_> = notices
-            .iter()
-            .map(|(notice, told, deadline)| Message { notice, agreement: &told.agreement, deadline: *deadline })
-            .collect();
-        let (event, waits) = (EventType::NoticeInitial, hold.is_some());
-        let has_deliveries =
-            !next.is_drill() && self.enqueue_notices(connection, &actor.organisation, event, &messages, waits, now)?;
+        let new: Vec<_> = notices.iter().map(|(id, told, deadline)| NewNotice::first(id, told, *deadline)).collect();
+        let telling = next.telling(&actor.organisation, EventType::NoticeInitial, hold, now);
+        let has_deliveries = self.tell_notices(connection, telling, &new)?;
         let bound = notices.iter().map(|(notice, told, _)| Bound {
             notice,
             controller: &told.agreement.controller,
@@ -207,31 +201,4 @@ impl Service {
             _ => duty,
         }
     }
-}
-
-fn store_notices(
-    connection: &mut AnyConnection,
-    actor: &Actor,
-    next: &NextVersion,
-    notices: &[(NoticeId, &Told, OffsetDateTime)],
-    now: OffsetDateTime,
-) -> Result<(), ServiceError> {
-    let rows = notices.iter().map(|(id, told, _)| NewNoticeRow {
-        id: id.as_str(),
-        incident_id: next.incident.as_str(),
-        processor_id: actor.organisation.as_str(),
-        controller_id: told.agreement.controller.as_str(),
-        agreement_id: told.agreement.id.as_str(),
-        agreement_version: told.agreement.version,
-        sequence: 1,
-        r#type: EventType::NoticeInitial.as_str(),
-        supersedes: None,
-        content: &told.content,
-        content_sha256: &told.content_sha256,
-        created_at: micros(now),
-        incident_version: next.number,
-        complete: told.complete,
-        drill: next.is_drill(),
-    });
-    Ok(notices::insert(connection, &rows.collect::<Vec<_>>())?)
 }

@@ -56,6 +56,7 @@ mod tell_duties;
 mod tell_notices;
 mod telling;
 mod test_webhook;
+mod verify_endpoint;
 mod verify_ledger;
 mod waive_duty;
 
@@ -84,7 +85,7 @@ pub use error::ServiceError;
 pub use import_agreements::ImportRow;
 pub use preview_incident::Preview;
 pub use read::{LedgerEntry, LedgerFilter};
-pub use receive_notice::{Inbound, InboundError};
+pub use receive_notice::{Inbound, InboundError, Taken};
 pub use record_attempts::Attempted;
 pub use release_incident::Release;
 pub use show_agreements::AgreementFilter;

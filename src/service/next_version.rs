@@ -7,10 +7,12 @@ use time::OffsetDateTime;
 use super::file_incident::Plan;
 use super::record::digest;
 use super::release_incident::Hold;
+use super::tell_notices::Telling;
 use super::{Answer, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
 use crate::domain::duty_record::Duty;
+use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::IncidentState;
 use crate::domain::ledger::{NewEntry, Stream};
@@ -104,6 +106,24 @@ impl NextVersion {
     }
 
     /// Whether it is a version of a drill, of which nothing leaves the house.
+    pub(super) fn telling<'a>(
+        &'a self,
+        processor: &'a OrganisationId,
+        event: EventType,
+        hold: Option<Hold>,
+        now: OffsetDateTime,
+    ) -> Telling<'a> {
+        Telling {
+            incident: &self.incident,
+            processor,
+            version: self.number,
+            event,
+            drill: self.is_drill(),
+            held: hold.is_some(),
+            now,
+        }
+    }
+
     pub(super) fn is_drill(&self) -> bool {
         self.plan.filing.drill
     }

@@ -14,14 +14,16 @@ use super::telling::{Concerned, Spared, concerned, legal_day, not_triggered, wan
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::duty_record::Duty;
+use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::filing::Filing;
-use crate::domain::id::{AgreementId, IncidentId, OrganisationId, WebhookId};
+use crate::domain::id::{AgreementId, IncidentId, OrganisationId};
 use crate::domain::incident::Link;
 use crate::domain::organisation::OnTimeout;
+use crate::domain::vocabulary::Channel;
 use crate::store::parties::{self, InForce};
-use crate::store::{AnyConnection, webhooks};
+use crate::store::{AnyConnection, endpoints};
 
 /// How many controllers of each kind a preview lists; the counts are of all.
 const LISTED: usize = 500;
@@ -46,7 +48,7 @@ pub struct Preview {
 struct WouldTell {
     controller: Link,
     agreement: AgreementLink,
-    channels: Vec<Channel>,
+    channels: Vec<Reached>,
     duties: Vec<Value>,
     missing: Vec<Fault>,
 }
@@ -66,9 +68,9 @@ struct AgreementLink {
 }
 
 #[derive(Debug, Serialize)]
-struct Channel {
-    channel: &'static str,
-    webhook: WebhookId,
+struct Reached {
+    channel: Channel,
+    endpoint: EndpointId,
 }
 
 #[derive(Debug, Serialize)]
@@ -142,8 +144,8 @@ fn would_tell(
 ) -> Result<Vec<WouldTell>, ServiceError> {
     let told = plan.told.get(..LISTED).unwrap_or(&plan.told);
     let ids: Vec<String> = told.iter().map(|told| told.agreement.controller.to_string()).collect();
-    let endpoints = webhooks::of_organisations(connection, &ids)?;
-    let mut by_owner: HashMap<&str, Vec<&webhooks::Endpoint>> = HashMap::new();
+    let endpoints = endpoints::of_organisations(connection, Channel::Webhook, &ids)?;
+    let mut by_owner: HashMap<&str, Vec<&endpoints::Endpoint>> = HashMap::new();
     for endpoint in endpoints.iter().filter(|endpoint| endpoint.events.want(EventType::NoticeInitial)) {
         by_owner.entry(endpoint.organisation.as_str()).or_default().push(endpoint);
     }
@@ -154,7 +156,9 @@ fn would_tell(
         Ok(WouldTell {
             controller: link(&told.agreement.controller, names),
             agreement: agreement(&told.agreement),
-            channels: heard.map(|endpoint| Channel { channel: "webhook", webhook: endpoint.id.clone() }).collect(),
+            channels: heard
+                .map(|endpoint| Reached { channel: endpoint.id.channel(), endpoint: endpoint.id.clone() })
+                .collect(),
             duties: owed.iter().map(without_ids).collect::<Result<_, _>>()?,
             missing,
         })

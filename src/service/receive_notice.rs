@@ -1,5 +1,6 @@
 //! Receiving a sub-processor's notice: a signed message from its service becomes an incident here, once, with its origin.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -63,6 +64,28 @@ struct Told {
     content_sha256: Option<String>,
 }
 
+/// What a message of a source is.
+enum Read {
+    Notice(Told),
+    /// It only tries the endpoint; where it wants to see an echo, that is answered.
+    Trial {
+        challenge: Option<String>,
+    },
+}
+
+/// The longest echo that is answered, in characters.
+const LONGEST_CHALLENGE: usize = 200;
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// The incident here; none for a message that only tries the endpoint.
+    pub incident: Option<IncidentId>,
+    /// What the message wanted to be echoed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<String>,
+}
+
 /// Why a message is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum InboundError {
@@ -83,7 +106,7 @@ pub enum InboundError {
 impl Service {
     /// Takes a message for the source `id`: the first notice of an incident becomes one here, later ones are kept with it. The same
     /// message again changes nothing. Answers the incident; none for a message that only tries the endpoint.
-    pub async fn receive_notice(&self, id: SourceId, inbound: Inbound) -> Result<Option<IncidentId>, InboundError> {
+    pub async fn receive_notice(&self, id: SourceId, inbound: Inbound) -> Result<Taken, InboundError> {
         let now = self.clock.now();
         let wanted = id.clone();
         let found = self.store.read(move |connection| Ok::<_, ServiceError>(sources::keyed(connection, &wanted)?));
@@ -91,7 +114,10 @@ impl Service {
         self.check(&keyed, &inbound, now)?;
         let text = String::from_utf8(inbound.body).map_err(|_| InboundError::NotUnderstood)?;
         let told = Told::read(&text)?;
-        let Some(told) = told else { return Ok(None) };
+        let told = match told {
+            Read::Notice(told) => told,
+            Read::Trial { challenge } => return Ok(Taken { incident: None, challenge }),
+        };
         let (source, remote) = (id.clone(), told.remote_incident.clone());
         let known = self
             .store
@@ -104,7 +130,7 @@ impl Service {
         };
         let message = Kept { id: inbound.id, body: text, incident: incident.clone(), is_update };
         self.keep_message(&keyed, &told, message, now).await?;
-        Ok(Some(incident))
+        Ok(Taken { incident: Some(incident), challenge: None })
     }
 
     fn check(&self, keyed: &KeyedSource, inbound: &Inbound, now: OffsetDateTime) -> Result<(), InboundError> {
@@ -204,17 +230,18 @@ impl Service {
 
 impl Told {
     /// Reads the thin body of a notice; `None` for messages that tell of none.
-    fn read(text: &str) -> Result<Option<Self>, InboundError> {
+    fn read(text: &str) -> Result<Read, InboundError> {
         let body: Value = serde_json::from_str(text).map_err(|_| InboundError::NotUnderstood)?;
         let event = body["type"].as_str().ok_or(InboundError::NotUnderstood)?;
         if !event.starts_with("notice.") {
-            return Ok(None);
+            let challenge = body["data"]["challenge"].as_str().filter(|text| text.len() <= LONGEST_CHALLENGE);
+            return Ok(Read::Trial { challenge: challenge.map(str::to_owned) });
         }
         let text = |member: &str, limit: usize| {
             let value = body["data"][member].as_str().filter(|text| !text.is_empty() && text.len() <= limit);
             value.filter(|text| !text.contains(char::is_control)).map(str::to_owned)
         };
-        Ok(Some(Self {
+        Ok(Read::Notice(Self {
             event: event.chars().take(64).collect(),
             remote_incident: text("incident", 100).ok_or(InboundError::NotUnderstood)?,
             reference: text("notice", 100).ok_or(InboundError::NotUnderstood)?,

@@ -10,7 +10,7 @@ use super::duty_facts::all_duty_facts;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::{Earlier, Reached, course};
-use crate::domain::delivery::{Lane, Next, next, next_of_reminder, retry_after};
+use crate::domain::delivery::{Next, next, next_of_reminder, retry_after};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, OrganisationId};
@@ -19,7 +19,7 @@ use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::milestone::Milestone;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, ledger, micros, webhooks};
+use crate::store::{AnyConnection, duties, endpoints, ledger, micros};
 use crate::telemetry;
 
 /// A request that was sent, and what came of it.
@@ -35,12 +35,24 @@ pub struct Attempted {
     pub peer: Option<String>,
     /// The header `Retry-After` as it came.
     pub retry_after: Option<String>,
+    /// The beginning of the body of the answer.
+    pub answer: Vec<u8>,
     /// SHA-256 of what was read of the answer.
     pub response_sha256: Option<String>,
     /// How long it took.
     pub duration: std::time::Duration,
     /// When it ended.
     pub ended_at: OffsetDateTime,
+}
+
+impl Attempted {
+    /// The word of an endpoint that has not proved itself is no proof that a notice has arrived.
+    fn judged(mut self) -> Self {
+        if self.outcome == Outcome::Delivered && self.sent.notice.is_some() && !self.sent.verified {
+            self.outcome = Outcome::Accepted;
+        }
+        self
+    }
 }
 
 impl Service {
@@ -53,10 +65,12 @@ impl Service {
         let told_others = self
             .store
             .write(move |connection| {
+                let attempted: Vec<_> = attempted.into_iter().map(Attempted::judged).collect();
                 // Notices are locked before their deliveries, in the order in which an acknowledgement does it.
                 let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
                 let facts = notices::facts(connection, &ids)?;
                 service.record(connection, &attempted)?;
+                service.note_verifications(connection, &attempted)?;
                 let told = service.arrived(connection, &attempted, facts)?;
                 Ok::<_, ServiceError>((told, attempted))
             })
@@ -78,9 +92,9 @@ impl Service {
     fn record(&self, connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<(), ServiceError> {
         let ended: Vec<_> = attempted.iter().map(ended).collect();
         deliveries::close_attempts(connection, &ended)?;
-        let outcomes: Vec<_> =
-            attempted.iter().map(|one| (one.sent.webhook.clone(), one.outcome.is_success())).collect();
-        webhooks::note_outcomes(connection, &outcomes)?;
+        let outcomes: Vec<_> = attempted.iter().map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
+        let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
+        deliveries::hasten(connection, &recovered, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
         let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
         let finished: Vec<_> =
@@ -103,7 +117,7 @@ impl Service {
             id: one.sent.delivery.clone(),
             lease: one.sent.lease,
             state,
-            lane: Lane::Retry.index(),
+            lane: one.sent.lane.later().index(),
             next_at: micros(next_at),
         }
     }
@@ -224,7 +238,7 @@ fn attempt_entry(one: &Attempted, facts: &HashMap<String, NoticeFacts>) -> Optio
         object: one.sent.delivery.clone(),
         facts: json!({
             "number": one.sent.number,
-            "webhook": one.sent.webhook,
+            "endpoint": one.sent.endpoint,
             "outcome": one.outcome.as_str(),
             "kind": one.outcome.kind().map(FailureKind::as_str),
             "status": one.status,

@@ -9,7 +9,7 @@ use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
 use crate::domain::id::WebhookId;
 use crate::domain::webhook::RotatedSecret;
-use crate::store::{AnyConnection, ledger, webhooks};
+use crate::store::{AnyConnection, endpoints, ledger, webhooks};
 
 /// How long the secret before is good.
 const OVERLAP: Duration = Duration::DAY;
@@ -24,7 +24,8 @@ impl Service {
     ) -> Result<Answer, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
         let rotate = move |connection: &mut AnyConnection, actor: &Actor, service: &Self| {
-            let endpoint = webhooks::endpoint(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+            let endpoint =
+                endpoints::find(connection, &actor.organisation, &id.clone().into())?.ok_or(ServiceError::NotFound)?;
             let secret = WebhookSecret::generate(&service.entropy);
             let previous_valid_until = now + OVERLAP;
             webhooks::rotate(connection, &id, &service.seal_secret(&id, &secret), previous_valid_until)?;

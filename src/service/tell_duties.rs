@@ -13,8 +13,9 @@ use crate::domain::duty::{DutyState, Fired, Step};
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::vocabulary::Channel;
 use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, duties, ledger, standing, webhooks};
+use crate::store::{AnyConnection, duties, endpoints, ledger, standing};
 
 /// How many clocks are looked at in one transaction.
 const BATCH: i64 = 500;
@@ -121,7 +122,7 @@ impl Service {
         if concerned.is_empty() {
             return Ok(false);
         }
-        let endpoints = webhooks::of_organisations(connection, &concerned)?;
+        let endpoints = endpoints::of_organisations(connection, Channel::Webhook, &concerned)?;
         let mut rows = Vec::new();
         for (telling, hearers) in tellings.iter().zip(&hearers) {
             let wanting = endpoints.iter().filter(|endpoint| {
@@ -138,7 +139,7 @@ impl Service {
     fn telling_delivery(
         &self,
         telling: &Telling<'_>,
-        endpoint: &webhooks::Endpoint,
+        endpoint: &endpoints::Endpoint,
         now: OffsetDateTime,
     ) -> NewDelivery {
         NewDelivery {
@@ -146,10 +147,12 @@ impl Service {
             event: telling.event,
             notice: None,
             duty: Some((telling.duty.id.clone(), stored(telling.duty, telling.step))),
-            webhook: endpoint.id.clone(),
+            endpoint: endpoint.id.clone(),
             organisation: endpoint.organisation.clone(),
+            tenant: telling.duty.processor.clone(),
             lane: Lane::after(endpoint.failures),
             deadline_at: now + WINDOW,
+            due_at: now,
             held: false,
         }
     }

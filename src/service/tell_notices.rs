@@ -1,58 +1,167 @@
-//! Putting notices into the outbox of those who want them. Stores no notice and sends nothing.
+//! New notices: stored, put into the outbox of those who want them, and watched by their ladders. Sends nothing.
 
 use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
+use super::file_incident::Told;
 use super::{Service, ServiceError};
 use crate::domain::event::EventType;
-use crate::domain::id::{NoticeId, OrganisationId};
-use crate::store::AnyConnection;
+use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
+use crate::domain::vocabulary::Channel;
+use crate::store::endpoints::{self, Endpoint};
+use crate::store::escalations::{self, FirstSteps};
+use crate::store::notices::{self, NewNoticeRow};
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::parties::InForce;
-use crate::store::webhooks::{self, Endpoint};
+use crate::store::{AnyConnection, micros};
 
-/// One notice and whom it goes to.
-#[derive(Clone, Copy)]
-pub(super) struct Message<'a> {
-    pub(super) notice: &'a NoticeId,
+/// What is told to one controller.
+pub(super) struct NewNotice<'a> {
+    pub(super) id: &'a NoticeId,
     pub(super) agreement: &'a InForce,
+    /// Its number within the incident and the controller.
+    pub(super) sequence: i32,
+    pub(super) supersedes: Option<&'a NoticeId>,
+    pub(super) content: &'a str,
+    pub(super) content_sha256: &'a str,
+    /// Whether nothing is open of what the agreement demands.
+    pub(super) complete: bool,
     /// Until when it is tried densely.
     pub(super) deadline: OffsetDateTime,
 }
 
+impl<'a> NewNotice<'a> {
+    /// The first notice to a controller.
+    pub(super) fn first(id: &'a NoticeId, told: &'a Told, deadline: OffsetDateTime) -> Self {
+        Self {
+            id,
+            agreement: &told.agreement,
+            sequence: 1,
+            supersedes: None,
+            content: &told.content,
+            content_sha256: &told.content_sha256,
+            complete: told.complete,
+            deadline,
+        }
+    }
+}
+
+/// What all notices of one version of an incident have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Telling<'a> {
+    pub(super) incident: &'a IncidentId,
+    pub(super) processor: &'a OrganisationId,
+    pub(super) version: i32,
+    pub(super) event: EventType,
+    /// Whether it is a drill, of which nothing leaves.
+    pub(super) drill: bool,
+    /// Whether it waits for a second person's release.
+    pub(super) held: bool,
+    pub(super) now: OffsetDateTime,
+}
+
+/// The endpoints of controllers by their owners.
+struct Reach<'e>(HashMap<&'e str, Vec<&'e Endpoint>>);
+
 impl Service {
-    /// Puts each notice into the outbox of every endpoint that its controller wants it at; answers whether any is due now.
-    pub(super) fn enqueue_notices(
+    /// Stores notices and puts each into the outbox of every endpoint that its agreement tells at once; answers whether any is due now.
+    pub(super) fn tell_notices(
         &self,
         connection: &mut AnyConnection,
-        processor: &OrganisationId,
-        event: EventType,
-        messages: &[Message<'_>],
-        held: bool,
-        now: OffsetDateTime,
+        telling: Telling<'_>,
+        new: &[NewNotice<'_>],
     ) -> Result<bool, ServiceError> {
-        let controllers: Vec<String> = messages.iter().map(|one| one.agreement.controller.to_string()).collect();
-        let endpoints = webhooks::of_organisations(connection, &controllers)?;
+        notices::insert(connection, &new.iter().map(|one| telling.row(one)).collect::<Vec<_>>())?;
+        if telling.drill {
+            return Ok(false);
+        }
+        let controllers: Vec<String> = new.iter().map(|one| one.agreement.controller.to_string()).collect();
+        let mut endpoints = endpoints::of_organisations(connection, Channel::Webhook, &controllers)?;
+        if new.iter().any(|one| one.agreement.terms.first_channels().contains(&Channel::Email)) {
+            endpoints.extend(endpoints::of_organisations(connection, Channel::Email, &controllers)?);
+        }
+        let reach = Reach::of(&endpoints, telling.event);
+        let (mut rows, mut steps) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
+        for one in new {
+            let told = rows.len();
+            for endpoint in reach.at_once(one.agreement, telling.processor) {
+                let message = self.message_to(endpoint, telling.event, Some(one.id.clone()), one.deadline, telling.now);
+                rows.push(NewDelivery { held: telling.held, tenant: telling.processor.clone(), ..message });
+            }
+            let terms = &one.agreement.terms;
+            let ladders = &terms.escalation;
+            let reached = rows.len() > told;
+            steps.push(FirstSteps { notice: one.id, ladders, made: telling.now, deadline: one.deadline, reached });
+        }
+        outbox::enqueue(connection, &rows, telling.now)?;
+        if !telling.held {
+            escalations::begin(connection, &steps)?;
+        }
+        Ok(!telling.held && !new.is_empty())
+    }
+}
+
+impl Telling<'_> {
+    fn row<'n>(&self, one: &'n NewNotice<'_>) -> NewNoticeRow<'n>
+    where
+        Self: 'n,
+    {
+        NewNoticeRow {
+            id: one.id.as_str(),
+            incident_id: self.incident.as_str(),
+            processor_id: self.processor.as_str(),
+            controller_id: one.agreement.controller.as_str(),
+            agreement_id: one.agreement.id.as_str(),
+            agreement_version: one.agreement.version,
+            sequence: one.sequence,
+            r#type: self.event.as_str(),
+            supersedes: one.supersedes.map(NoticeId::as_str),
+            content: one.content,
+            content_sha256: one.content_sha256,
+            created_at: micros(self.now),
+            incident_version: self.version,
+            complete: one.complete,
+            drill: self.drill,
+            deadline_at: micros(one.deadline),
+            informed_by: one.agreement.terms.informed_by.as_str(),
+        }
+    }
+}
+
+impl<'e> Reach<'e> {
+    fn of(endpoints: &'e [Endpoint], event: EventType) -> Self {
         let mut by_owner: HashMap<&str, Vec<&Endpoint>> = HashMap::new();
         for endpoint in endpoints.iter().filter(|endpoint| endpoint.events.want(event)) {
             by_owner.entry(endpoint.organisation.as_str()).or_default().push(endpoint);
         }
-        let mut rows = Vec::with_capacity(messages.len());
-        for one in messages {
-            let owned = by_owner.get(one.agreement.controller.as_str());
-            for endpoint in owned.into_iter().flatten().filter(|endpoint| goes_to(one.agreement, endpoint, processor)) {
-                let message = self.message_to(endpoint, event, Some(one.notice.clone()), one.deadline, now);
-                rows.push(NewDelivery { held, ..message });
-            }
-        }
-        outbox::enqueue(connection, &rows, now)?;
-        Ok(!held && !rows.is_empty())
+        Self(by_owner)
+    }
+
+    /// The endpoints that an agreement with `processor` tells at once.
+    fn at_once(&self, agreement: &InForce, processor: &OrganisationId) -> impl Iterator<Item = &'e Endpoint> {
+        let channels = agreement.terms.first_channels();
+        let owned = self.0.get(agreement.controller.as_str()).into_iter().flatten().copied();
+        owned.filter(move |endpoint| {
+            channels.contains(&endpoint.id.channel()) && goes_to(agreement, endpoint, processor)
+        })
     }
 }
 
-/// Whether the agreement with `processor` sends notices to this endpoint: to those it names, or to all where it names none.
+/// Whether the agreement with `processor` sends notices to this endpoint: it names it, or names none of its kind where webhooks
+/// are meant, and allows the place where it stands.
 pub(super) fn goes_to(agreement: &InForce, endpoint: &Endpoint, processor: &OrganisationId) -> bool {
-    let mut named = agreement.terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
-    endpoint.hears(processor) && (named.peek().is_none() || named.any(|webhook| *webhook == endpoint.id))
+    let addressees = &agreement.terms.addressees;
+    let named = match endpoint.id.channel() {
+        Channel::Email => {
+            let is_it = |address: &String| address.eq_ignore_ascii_case(&endpoint.address);
+            let named = addressees.iter().any(|addressee| addressee.address.as_ref().is_some_and(is_it));
+            named && endpoint.created_by == *processor
+        }
+        _ => {
+            let mut named = addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
+            named.peek().is_none() || named.any(|webhook| webhook.as_str() == endpoint.id.as_str())
+        }
+    };
+    named && endpoint.hears(processor) && agreement.terms.allows_place(endpoint.location.as_deref())
 }

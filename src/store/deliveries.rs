@@ -1,5 +1,6 @@
 //! The outbox: claiming work by lease, writing results, reading the history. `next_at` is due time and end of the lease in one.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde::Serialize;
@@ -11,9 +12,11 @@ use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{attempt, delivery};
 use crate::domain::delivery::Lane;
+use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::vocabulary::Channel;
 
 batch::row! {
     /// An attempt as it is opened with the claim.
@@ -46,10 +49,13 @@ pub struct Claimed {
     pub step: Option<i32>,
     /// The endpoint.
     #[diesel(sql_type = Text)]
-    pub webhook_id: String,
+    pub endpoint_id: String,
     /// Whose endpoint it is.
     #[diesel(sql_type = Text)]
     pub organisation_id: String,
+    /// The lane it was claimed in.
+    #[diesel(sql_type = Integer)]
+    pub lane: i32,
     /// Number of this attempt.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
@@ -82,7 +88,7 @@ pub fn claim(
          ORDER BY next_at LIMIT $3 {skip}) \
          UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, next_at = $4 \
          WHERE id IN (SELECT id FROM due) \
-         RETURNING id, type, notice_id, duty_id, step, webhook_id, organisation_id, attempts, lease, created_at, deadline_at"
+         RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, lease, created_at, deadline_at"
     );
     Ok(diesel::sql_query(sql)
         .bind::<Integer, _>(lane.index())
@@ -206,6 +212,25 @@ pub fn reopen(
     Ok(ids)
 }
 
+/// Makes everything that is still owed to endpoints that work again due at once, also what was given up as gone.
+///
+/// Not what waits for a release, nor what somebody is at.
+pub fn hasten(connection: &mut AnyConnection, endpoints: &[String], now: OffsetDateTime) -> Result<(), StoreError> {
+    if endpoints.is_empty() {
+        return Ok(());
+    }
+    let under_way = attempt::table
+        .filter(attempt::delivery_id.eq(delivery::id).and(attempt::number.eq(delivery::attempts)))
+        .filter(attempt::ended_at.is_null());
+    let waiting = delivery::next_at.gt(micros(now)).and(delivery::next_at.lt(super::outbox::HELD));
+    let owed = delivery::state.eq("open").and(waiting).and(not(exists(under_way)));
+    let told = delivery::notice_id.is_not_null().and(delivery::state.eq("gone"));
+    diesel::update(delivery::table.filter(delivery::endpoint_id.eq_any(endpoints)).filter(owed.or(told)))
+        .set((delivery::state.eq("open"), delivery::next_at.eq(micros(now)), delivery::lease.eq(delivery::lease + 1)))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Ends the open deliveries of a notice that was acknowledged: whoever says that it has the notice need not be asked again.
 pub fn close(connection: &mut AnyConnection, notice: &NoticeId) -> Result<(), StoreError> {
     let open = delivery::table.filter(delivery::notice_id.eq(notice.as_str()).and(delivery::state.eq("open")));
@@ -252,7 +277,9 @@ pub struct DeliveryView {
     /// The notice.
     pub notice: NoticeId,
     /// The endpoint.
-    pub webhook: String,
+    pub endpoint: EndpointId,
+    /// The way to it.
+    pub channel: Channel,
     /// Type of event.
     #[serde(rename = "type")]
     pub kind: String,
@@ -283,16 +310,18 @@ pub fn of_notice(
     let rows: Vec<(String, String, String, String, i64)> = query
         .order(delivery::id)
         .limit(page.limit + 1)
-        .select((delivery::id, delivery::webhook_id, delivery::type_, delivery::state, delivery::next_at))
+        .select((delivery::id, delivery::endpoint_id, delivery::type_, delivery::state, delivery::next_at))
         .load(connection)?;
     let ids: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
     let mut attempts = attempts(connection, &ids)?;
     let mut views = Vec::new();
-    for (id, webhook, kind, state, next_at) in rows {
+    for (id, endpoint, kind, state, next_at) in rows {
         let door = Door { table: "delivery", id: &id };
         let next_at = if state == "open" { Some(door.instant("next_at", next_at)?) } else { None };
         let attempts = attempts.remove(&id).unwrap_or_default();
-        views.push(DeliveryView { notice: notice.clone(), webhook, kind, state, next_at, attempts, id });
+        let endpoint: EndpointId = door.parse("endpoint_id", &endpoint)?;
+        let channel = endpoint.channel();
+        views.push(DeliveryView { notice: notice.clone(), endpoint, channel, kind, state, next_at, attempts, id });
     }
     Ok(Page::cut(views, page.limit, |view| view.id.clone()))
 }

@@ -14,6 +14,7 @@ use super::schema::{incident_version, notice, receipt};
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::{Acknowledger, Link, Notice, NoticeState, NoticeSummary, Receipt, ReceiptLevel};
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::vocabulary::InformedBy;
 
 batch::row! {
     /// A notice as it is made.
@@ -33,6 +34,8 @@ batch::row! {
         incident_version: i32,
         complete: bool,
         drill: bool,
+        deadline_at: i64,
+        informed_by: &'a str,
     }
 }
 
@@ -52,6 +55,8 @@ struct NoticeRow {
     acknowledged_at: Option<i64>,
     incident_version: i32,
     complete: bool,
+    deadline_at: i64,
+    informed_by: String,
 }
 
 #[derive(Debug, Queryable, Selectable)]
@@ -347,6 +352,14 @@ pub struct NoticeFacts {
     pub complete: bool,
     /// Whether it was delivered before.
     pub delivered: bool,
+    /// Whether it was acknowledged before.
+    pub acknowledged: bool,
+    /// When it was made, UTC.
+    pub created_at: OffsetDateTime,
+    /// Until when it is tried densely, UTC.
+    pub deadline_at: OffsetDateTime,
+    /// What starts the clocks of the controller.
+    pub informed_by: InformedBy,
 }
 
 /// The facts of the notices `ids`, locked until the transaction ends, for the service's own bookkeeping.
@@ -383,6 +396,10 @@ impl TryFrom<NoticeRow> for NoticeFacts {
             version: row.incident_version,
             complete: row.complete,
             delivered: row.delivered_at.is_some(),
+            acknowledged: row.acknowledged_at.is_some(),
+            created_at: door.instant("created_at", row.created_at)?,
+            deadline_at: door.instant("deadline_at", row.deadline_at)?,
+            informed_by: InformedBy::from_code(&row.informed_by).ok_or_else(|| door.corrupt("informed_by"))?,
             supersedes: row.supersedes,
             content_sha256: row.content_sha256,
         })

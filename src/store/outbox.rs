@@ -6,13 +6,14 @@ use time::OffsetDateTime;
 
 use super::batch;
 use super::connection::AnyConnection;
+use super::endpoints::Endpoint;
 use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{delivery, incident_version, notice};
-use super::webhooks::Endpoint;
 use crate::domain::delivery::Lane;
+use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
-use crate::domain::id::{DeliveryId, DutyId, IncidentId, NoticeId, OrganisationId, WebhookId};
+use crate::domain::id::{DeliveryId, DutyId, IncidentId, NoticeId, OrganisationId};
 
 /// A message to one endpoint, due at once unless it is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +27,23 @@ pub struct NewDelivery {
     /// The duty and the step of its clock, where it tells of one.
     pub duty: Option<(DutyId, i32)>,
     /// The endpoint.
-    pub webhook: WebhookId,
+    pub endpoint: EndpointId,
     /// Whose endpoint it is.
     pub organisation: OrganisationId,
+    /// Whose turn it takes: the processor that tells, or whoever registered the endpoint.
+    pub tenant: OrganisationId,
     /// Which permits it uses.
     pub lane: Lane,
     /// Until when it is tried densely, UTC.
     pub deadline_at: OffsetDateTime,
+    /// When it is due, UTC, unless it waits for a second person's release.
+    pub due_at: OffsetDateTime,
     /// Whether it waits for a second person's release.
     pub held: bool,
 }
 
 /// When a message is due that waits for a release: never by itself.
-const HELD: i64 = 253_402_300_799_000_000;
+pub(super) const HELD: i64 = 253_402_300_799_000_000;
 
 batch::row! {
     InsertRow in "delivery" {
@@ -47,8 +52,9 @@ batch::row! {
         notice_id: Option<&'a str>,
         duty_id: Option<&'a str>,
         step: Option<i32>,
-        webhook_id: &'a str,
+        endpoint_id: &'a str,
         organisation_id: &'a str,
+        tenant_id: &'a str,
         lane: i32,
         state: &'a str,
         next_at: i64,
@@ -62,18 +68,20 @@ batch::row! {
 /// Puts messages into the outbox with one statement.
 pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetDateTime) -> Result<(), StoreError> {
     let row = |new| {
-        let NewDelivery { id, event, notice, duty, webhook, organisation, lane, deadline_at, held }: &NewDelivery = new;
+        let NewDelivery { id, event, notice, duty, endpoint, organisation, tenant, lane, deadline_at, due_at, held }: &NewDelivery =
+            new;
         InsertRow {
             id: id.as_str(),
             r#type: event.as_str(),
             notice_id: notice.as_ref().map(NoticeId::as_str),
             duty_id: duty.as_ref().map(|(duty, _)| duty.as_str()),
             step: duty.as_ref().map(|(_, step)| *step),
-            webhook_id: webhook.as_str(),
+            endpoint_id: endpoint.as_str(),
             organisation_id: organisation.as_str(),
+            tenant_id: tenant.as_str(),
             lane: lane.index(),
             state: "open",
-            next_at: if *held { HELD } else { micros(now) },
+            next_at: if *held { HELD } else { micros(*due_at) },
             deadline_at: micros(*deadline_at),
             attempts: 0,
             lease: 0,
@@ -117,7 +125,7 @@ pub struct Untold {
 pub fn notices_to_tell(connection: &mut AnyConnection, endpoint: &Endpoint) -> Result<Vec<Untold>, StoreError> {
     let on_its_way = delivery::table
         .filter(delivery::notice_id.eq(notice::id.nullable()))
-        .filter(delivery::webhook_id.eq(endpoint.id.as_str()))
+        .filter(delivery::endpoint_id.eq(endpoint.id.as_str()))
         .filter(delivery::state.eq("open"));
     let mut query = notice::table
         .filter(notice::controller_id.eq(endpoint.organisation.as_str()))

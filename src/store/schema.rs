@@ -1,5 +1,8 @@
 //! The tables as Diesel sees them; the same for both databases. Written to match `migrations/`.
 
+pub(crate) use super::schema_of_delivery::{
+    attempt, delivery, endpoint, escalation, mail_dialogue, mail_report, receiver_key, task, task_result,
+};
 pub(crate) use super::schema_of_law::{
     authority_choice, authority_filing, decision, duty_clock, incident_version, instruction, obligation_row,
     received_notice, reported_milestone, source,
@@ -62,23 +65,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    webhook (id) {
-        id -> Text,
-        organisation_id -> Text,
-        created_by -> Text,
-        url -> Text,
-        events -> Text,
-        secret_sealed -> Text,
-        previous_secret_sealed -> Nullable<Text>,
-        previous_valid_until -> Nullable<BigInt>,
-        failures -> Integer,
-        version -> Integer,
-        created_at -> BigInt,
-        changed_at -> BigInt,
-    }
-}
-
-diesel::table! {
     idempotency (organisation_id, key) {
         organisation_id -> Text,
         key -> Text,
@@ -129,6 +115,9 @@ diesel::table! {
         incident_version -> Integer,
         complete -> Bool,
         drill -> Bool,
+        deadline_at -> BigInt,
+        informed_by -> Text,
+        disputed_at -> Nullable<BigInt>,
     }
 }
 
@@ -169,43 +158,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    delivery (id) {
-        id -> Text,
-        #[sql_name = "type"]
-        type_ -> Text,
-        notice_id -> Nullable<Text>,
-        duty_id -> Nullable<Text>,
-        step -> Nullable<Integer>,
-        webhook_id -> Text,
-        organisation_id -> Text,
-        lane -> Integer,
-        state -> Text,
-        next_at -> BigInt,
-        deadline_at -> BigInt,
-        attempts -> Integer,
-        lease -> BigInt,
-        created_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    attempt (delivery_id, number) {
-        delivery_id -> Text,
-        number -> Integer,
-        started_at -> BigInt,
-        ended_at -> Nullable<BigInt>,
-        url -> Text,
-        outcome -> Nullable<Text>,
-        kind -> Nullable<Text>,
-        status -> Nullable<Integer>,
-        peer -> Nullable<Text>,
-        request_sha256 -> Nullable<Text>,
-        response_sha256 -> Nullable<Text>,
-        duration_us -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
     receipt (id) {
         id -> Text,
         notice_id -> Text,
@@ -215,6 +167,9 @@ diesel::table! {
         by_role -> Nullable<Text>,
         content_sha256 -> Text,
         jws -> Text,
+        means -> Nullable<Text>,
+        evidence_sha256 -> Nullable<Text>,
+        previous_sha256 -> Nullable<Text>,
     }
 }
 
@@ -251,7 +206,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     agreement,
     agreement_version,
     agreement_product,
-    webhook,
     idempotency,
     incident,
     notice,
@@ -270,5 +224,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     authority_filing,
     authority_choice,
     source,
-    received_notice
+    received_notice,
+    endpoint,
+    escalation,
+    mail_dialogue,
+    mail_report,
+    task,
+    task_result,
+    receiver_key
 );

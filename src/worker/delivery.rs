@@ -27,6 +27,7 @@ async fn attempt(outbound: &Outbound, clock: &Clock, outgoing: Outgoing) -> Atte
         status: exchange.status,
         peer: exchange.peer,
         retry_after: exchange.retry_after,
+        answer: exchange.body_prefix,
         response_sha256: exchange.body_sha256,
         duration: exchange.duration,
         ended_at: clock.now(),

@@ -75,6 +75,10 @@ impl Drop for Receivers {
 }
 
 async fn receive(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
+    let message: Value = serde_json::from_slice(&body).unwrap();
+    if message["type"] == "endpoint.verify" {
+        return HttpResponse::Ok().json(serde_json::json!({"challenge": message["data"]["challenge"]}));
+    }
     let id = request.headers().get("webhook-id").unwrap().to_str().unwrap().to_owned();
     let fails = {
         let mut seen = shared.seen.lock().unwrap();
@@ -82,7 +86,7 @@ async fn receive(request: HttpRequest, body: web::Bytes, shared: web::Data<Share
     };
     let status = if fails { 500 } else { 200 };
     let controller = request.path().trim_start_matches('/').parse().unwrap();
-    (shared.note)(Received { controller, id, body: serde_json::from_slice(&body).unwrap(), status });
+    (shared.note)(Received { controller, id, body: message, status });
     // The sender is gone only when the test is over.
     drop(shared.open.clone().wait_for(|open| *open).await);
     HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).finish()

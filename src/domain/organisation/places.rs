@@ -20,6 +20,11 @@ pub fn is_in_eu(country: &str) -> bool {
     country.len() == 2 && EU.split_ascii_whitespace().any(|member| member == country)
 }
 
+/// Whether `country` is a state of the European Economic Area.
+pub fn is_in_eea(country: &str) -> bool {
+    is_in_eu(country) || matches!(country, "IS" | "LI" | "NO")
+}
+
 /// Whether `code` is an officially assigned ISO 3166-1 alpha-2 code.
 pub fn is_country(code: &str) -> bool {
     code.len() == 2 && COUNTRIES.split_ascii_whitespace().any(|known| known == code)

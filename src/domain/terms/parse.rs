@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Addressee, DEFAULT_TARGET, DataLocation, SpecialRule, Terms, TriggerRule};
+use super::{Addressee, DEFAULT_TARGET, DataLocation, Ladders, SpecialRule, Terms, TriggerRule};
 use crate::domain::{
     fault::Faults,
     organisation::{email, is_country},
     parse::{Object, Place},
     span::{InvalidSpan, IsoDuration, Span},
-    vocabulary::{Channel, ContentMember, CountedFrom, FilingGate, Form, IncidentKind},
+    vocabulary::{Channel, ContentMember, CountedFrom, DeliveryOrder, FilingGate, Form, IncidentKind, InformedBy},
 };
 
 /// Areas that are no country: the Union, the Economic Area, and third countries under Art. 44 ff. GDPR.
@@ -56,6 +56,9 @@ impl Terms {
         let required_content = required_content(&mut object, faults);
         let form = object.optional("form", faults, |place, faults| place.code(Form::CODES, faults));
         let addressees = object.optional("addressees", faults, addressees);
+        let order = object.optional("delivery_order", faults, |place, faults| place.code(DeliveryOrder::CODES, faults));
+        let escalation = object.optional("escalation", faults, Ladders::parse);
+        let informed_by = object.optional("informed_by", faults, |place, faults| place.code(InformedBy::CODES, faults));
         let special_categories = object.optional("special_categories", faults, SpecialRule::parse);
         let per_trigger = object.optional("per_trigger", faults, |place, faults| {
             place.list(faults, |item, faults| TriggerRule::parse(item, required_content.as_ref(), faults))
@@ -78,6 +81,9 @@ impl Terms {
             required_content: required_content?,
             form: form?.unwrap_or(Form::Any),
             addressees: addressees?.unwrap_or_else(|| vec![Addressee::registered_webhooks()]),
+            delivery_order: order?.unwrap_or(DeliveryOrder::InOrder),
+            escalation: escalation?.unwrap_or_default(),
+            informed_by: informed_by?.unwrap_or(InformedBy::Earlier),
             special_categories: special_categories?,
             per_trigger: per_trigger?.unwrap_or_default(),
             filing_on_behalf: gate?.unwrap_or(FilingGate::InstructionRequired),
@@ -256,6 +262,16 @@ fn area(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
     }
     let detail = format!("Expected an ISO 3166-1 country code or one of: {}.", AREAS.join(", "));
     faults.add(&place.pointer, "location", detail);
+    None
+}
+
+/// Reads where something stands: an ISO 3166-1 country code, `EU` or `EEA`.
+pub fn place_on_earth(place: &Place<'_>, faults: &mut Faults) -> Option<String> {
+    let text = place.text(64, faults)?;
+    if is_country(&text) || matches!(text.as_str(), "EU" | "EEA") {
+        return Some(text);
+    }
+    faults.add(&place.pointer, "location", "Expected an ISO 3166-1 country code, EU or EEA.");
     None
 }
 

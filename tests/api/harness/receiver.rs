@@ -173,6 +173,9 @@ async fn receive(request: HttpRequest, body: web::Bytes, script: web::Data<Scrip
         json: serde_json::from_slice(&body).unwrap_or_default(),
         body: body.to_vec(),
     };
+    if delivery.json["type"] == "endpoint.verify" {
+        return HttpResponse::Ok().json(json!({"challenge": delivery.json["data"]["challenge"]}));
+    }
     let next = script.next.lock().unwrap().pop_front();
     let reply = next.unwrap_or_else(|| script.otherwise.lock().unwrap().clone());
     drop(script.outgoing.send(delivery));

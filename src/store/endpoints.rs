@@ -1,0 +1,311 @@
+//! Endpoints of every channel: whose they are, what they want, how they fare. Opens no secret.
+
+use std::collections::HashSet;
+
+use diesel::dsl::{case_when, not};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use time::{Duration, OffsetDateTime};
+
+use super::among::among;
+use super::connection::AnyConnection;
+use super::error::StoreError;
+use super::organisations::CHUNK;
+use super::row::{Door, micros};
+use super::schema::endpoint;
+use crate::domain::delivery_outcome::{FailureKind, Outcome};
+use crate::domain::endpoint::{DEGRADED_AFTER, EndpointId, Health, PROBE_EVERY};
+use crate::domain::event::Patterns;
+use crate::domain::id::OrganisationId;
+use crate::domain::vocabulary::Channel;
+
+/// What sending to an endpoint takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The endpoint.
+    pub id: EndpointId,
+    /// Whose endpoint it is.
+    pub organisation_id: OrganisationId,
+    /// Where it is: a URL or a mailbox.
+    pub address: String,
+    /// The secret, sealed for the context that [`secret_context`] names; empty for a mailbox.
+    pub secret_sealed: String,
+    /// The secret before, sealed for the same context.
+    pub previous_secret_sealed: Option<String>,
+    /// Until when messages are signed with the secret before too, UTC.
+    pub previous_valid_until: Option<OffsetDateTime>,
+    /// What is known of it.
+    pub health: Health,
+    /// Whether it has ever proved itself.
+    pub verified: bool,
+}
+
+/// The context that the secrets of the endpoint `id` are sealed for.
+pub fn secret_context(id: &EndpointId) -> String {
+    // What was sealed before mailboxes existed carries this name.
+    format!("webhook:{id}")
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = endpoint)]
+struct TargetRow {
+    id: String,
+    organisation_id: String,
+    address: String,
+    secret_sealed: String,
+    previous_secret_sealed: Option<String>,
+    previous_valid_until: Option<i64>,
+    health: String,
+    verified_at: Option<i64>,
+}
+
+impl TryFrom<TargetRow> for Target {
+    type Error = StoreError;
+
+    fn try_from(row: TargetRow) -> Result<Self, StoreError> {
+        let door = Door { table: "endpoint", id: &row.id };
+        Ok(Self {
+            id: door.parse("id", &row.id)?,
+            organisation_id: door.parse("organisation_id", &row.organisation_id)?,
+            previous_valid_until: door.instant_option("previous_valid_until", row.previous_valid_until)?,
+            health: Health::from_code(&row.health).ok_or_else(|| door.corrupt("health"))?,
+            verified: row.verified_at.is_some(),
+            address: row.address,
+            secret_sealed: row.secret_sealed,
+            previous_secret_sealed: row.previous_secret_sealed,
+        })
+    }
+}
+
+/// The endpoints `ids`, in no order. For the delivery worker, which acts for every tenant.
+pub fn targets(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Target>, StoreError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(CHUNK) {
+        let rows: Vec<TargetRow> =
+            endpoint::table.filter(endpoint::id.eq_any(ids)).select(TargetRow::as_select()).load(connection)?;
+        for row in rows {
+            found.push(row.try_into()?);
+        }
+    }
+    Ok(found)
+}
+
+/// An endpoint and what it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The endpoint.
+    pub id: EndpointId,
+    /// Whose endpoint it is.
+    pub organisation: OrganisationId,
+    /// Who registered it: the organisation itself, or a processor for it.
+    pub created_by: OrganisationId,
+    /// Where it is: a URL or a mailbox.
+    pub address: String,
+    /// In which country or area it stands, as far as its owner has said so.
+    pub location: Option<String>,
+    /// Which events it wants.
+    pub events: Patterns,
+    /// What is known of it.
+    pub health: Health,
+    /// Failed attempts in a row.
+    pub failures: i32,
+}
+
+impl Endpoint {
+    /// Whether it may be told what `processor` does. One that another processor registered may not: that is between those two.
+    pub fn hears(&self, processor: &OrganisationId) -> bool {
+        self.created_by == self.organisation || self.created_by == *processor
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = endpoint)]
+struct EndpointRow {
+    id: String,
+    organisation_id: String,
+    created_by: String,
+    address: String,
+    location: Option<String>,
+    events: String,
+    health: String,
+    failures: i32,
+}
+
+impl TryFrom<EndpointRow> for Endpoint {
+    type Error = StoreError;
+
+    fn try_from(row: EndpointRow) -> Result<Self, StoreError> {
+        let door = Door { table: "endpoint", id: &row.id };
+        Ok(Self {
+            id: door.parse("id", &row.id)?,
+            organisation: door.parse("organisation_id", &row.organisation_id)?,
+            created_by: door.parse("created_by", &row.created_by)?,
+            address: row.address,
+            location: row.location,
+            events: patterns(&door, &row.events)?,
+            health: Health::from_code(&row.health).ok_or_else(|| door.corrupt("health"))?,
+            failures: row.failures,
+        })
+    }
+}
+
+/// What an endpoint wants, out of its row.
+pub(super) fn patterns(door: &Door<'_>, stored: &str) -> Result<Patterns, StoreError> {
+    Patterns::from_stored(door.json("events", stored)?).ok_or_else(|| door.corrupt("events"))
+}
+
+/// Every endpoint of `channel` of `organisations`, oldest first.
+pub fn of_organisations(
+    connection: &mut AnyConnection,
+    channel: Channel,
+    organisations: &[String],
+) -> Result<Vec<Endpoint>, StoreError> {
+    let wanted = among(connection, endpoint::organisation_id, organisations)?;
+    let rows: Vec<EndpointRow> = endpoint::table
+        .filter(wanted)
+        .filter(endpoint::channel.eq(channel.as_str()))
+        .order(endpoint::id)
+        .select(EndpointRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(Endpoint::try_from).collect()
+}
+
+/// The endpoint `id`, if it is one of `tenant` or was registered by it.
+pub fn find(
+    connection: &mut AnyConnection,
+    tenant: &OrganisationId,
+    id: &EndpointId,
+) -> Result<Option<Endpoint>, StoreError> {
+    let row: Option<EndpointRow> = endpoint::table
+        .filter(endpoint::id.eq(id.as_str()))
+        .filter(endpoint::organisation_id.eq(tenant.as_str()).or(endpoint::created_by.eq(tenant.as_str())))
+        .select(EndpointRow::as_select())
+        .first(connection)
+        .optional()?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// An endpoint that has just proved itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// Whose endpoint it is.
+    pub organisation: OrganisationId,
+    /// Who registered it.
+    pub created_by: OrganisationId,
+    /// Whether it had proved itself before.
+    pub was_verified: bool,
+}
+
+/// Notes that the endpoint `id` has proved itself at `now`; `None` if there is none.
+pub fn prove(
+    connection: &mut AnyConnection,
+    id: &EndpointId,
+    now: OffsetDateTime,
+) -> Result<Option<Proven>, StoreError> {
+    let known = (endpoint::organisation_id, endpoint::created_by, endpoint::verified_at.is_not_null());
+    let row: Option<(String, String, bool)> =
+        endpoint::table.find(id.as_str()).select(known).first(connection).optional()?;
+    let Some((organisation, created_by, was_verified)) = row else { return Ok(None) };
+    let first = micros(now).into_sql::<Nullable<BigInt>>();
+    let verified = case_when(endpoint::verified_at.is_null(), first).otherwise(endpoint::verified_at);
+    diesel::update(endpoint::table.find(id.as_str()))
+        .set((
+            endpoint::health.eq(Health::Healthy.as_str()),
+            endpoint::failures.eq(0),
+            endpoint::failing_since.eq(None::<i64>),
+            endpoint::verified_at.eq(verified),
+            endpoint::proven_at.eq(micros(now)),
+            endpoint::next_probe_at.eq(micros(now + PROBE_EVERY)),
+        ))
+        .execute(connection)?;
+    let door = Door { table: "endpoint", id: id.as_str() };
+    Ok(Some(Proven {
+        organisation: door.parse("organisation_id", &organisation)?,
+        created_by: door.parse("created_by", &created_by)?,
+        was_verified,
+    }))
+}
+
+/// How seldom the proof of an endpoint that works is written anew.
+const PROOF_EVERY: Duration = Duration::DAY;
+
+/// Writes what attempts say of the health of endpoints; answers those that work again after trouble.
+///
+/// Of several outcomes of one endpoint one success is enough. An endpoint that worked and works is written once a day only.
+pub fn note_outcomes(
+    connection: &mut AnyConnection,
+    outcomes: &[(EndpointId, Outcome)],
+    now: OffsetDateTime,
+) -> Result<Vec<String>, StoreError> {
+    let worked: HashSet<&str> =
+        outcomes.iter().filter(|(_, outcome)| outcome.is_success()).map(|(id, _)| id.as_str()).collect();
+    let failed: Vec<_> = outcomes.iter().filter(|(id, _)| !worked.contains(id.as_str())).collect();
+    for (code, ids) in by_code(&failed) {
+        note_failures(connection, &ids, code, now)?;
+    }
+    note_successes(connection, &worked.into_iter().collect::<Vec<_>>(), now)
+}
+
+fn by_code<'o>(failed: &[&'o (EndpointId, Outcome)]) -> Vec<(&'static str, Vec<&'o str>)> {
+    let mut groups: Vec<(&'static str, Vec<&str>)> = Vec::new();
+    for (id, outcome) in failed {
+        let code = outcome.kind().map_or(outcome.as_str(), FailureKind::as_str);
+        match groups.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, ids)) => ids.push(id.as_str()),
+            None => groups.push((code, vec![id.as_str()])),
+        }
+    }
+    groups
+}
+
+fn note_failures(
+    connection: &mut AnyConnection,
+    ids: &[&str],
+    code: &str,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let text = |health: Health| health.as_str().into_sql::<Text>();
+    let is_gone = code == Outcome::Gone.as_str();
+    let often = endpoint::failures.ge(DEGRADED_AFTER - 1).and(endpoint::health.eq(Health::Healthy.as_str()));
+    diesel::update(endpoint::table.filter(endpoint::id.eq_any(ids)))
+        .set((
+            endpoint::failures.eq(endpoint::failures + 1),
+            endpoint::failing_since.eq(case_when(
+                endpoint::failing_since.is_null(),
+                micros(now).into_sql::<Nullable<BigInt>>(),
+            )
+            .otherwise(endpoint::failing_since)),
+            endpoint::last_failure.eq(code),
+            endpoint::health.eq(case_when(is_gone.into_sql::<diesel::sql_types::Bool>(), text(Health::Gone))
+                .when(often, text(Health::Degraded))
+                .otherwise(endpoint::health)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+fn note_successes(
+    connection: &mut AnyConnection,
+    ids: &[&str],
+    now: OffsetDateTime,
+) -> Result<Vec<String>, StoreError> {
+    let text = |health: Health| health.as_str().into_sql::<Text>();
+    let troubled = endpoint::failures.gt(0).or(endpoint::health.eq(Health::Gone.as_str()));
+    let recovered: Vec<String> =
+        endpoint::table.filter(endpoint::id.eq_any(ids).and(troubled)).select(endpoint::id).load(connection)?;
+    if !recovered.is_empty() {
+        let unproven = endpoint::verified_at.is_null();
+        diesel::update(endpoint::table.filter(endpoint::id.eq_any(&recovered)))
+            .set((
+                endpoint::failures.eq(0),
+                endpoint::failing_since.eq(None::<i64>),
+                endpoint::health.eq(case_when(unproven, text(Health::Unverified)).otherwise(text(Health::Healthy))),
+            ))
+            .execute(connection)?;
+    }
+    let stale = endpoint::proven_at.lt(micros(now - PROOF_EVERY)).and(not(endpoint::verified_at.is_null()));
+    diesel::update(endpoint::table.filter(endpoint::id.eq_any(ids).and(stale)))
+        .set(endpoint::proven_at.eq(micros(now)))
+        .execute(connection)?;
+    Ok(recovered)
+}
