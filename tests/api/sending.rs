@@ -62,7 +62,7 @@ both! {
                 "notice": id, "incident": filed["id"], "sequence": 1, "supersedes": null,
                 "processor": {"id": world.processor, "name": "Muster Lernsysteme GmbH"},
                 "recipient": {"organisation": known.id, "webhook": known.webhook}, "severity": null,
-                "informed_at_rule": "delivery",
+                "informed_at_rule": "earlier",
                 "controller_alarm_at": "2026-11-25T00:45:00Z", "controller_legal_due_at": "2026-11-25T01:00:00Z",
                 "content_sha256": notice["content_sha256"], "notice_url": url,
                 "acknowledge_url": format!("{url}/acknowledgement"), "ledger_head": null,
@@ -129,7 +129,7 @@ both! {
 
     async fn what_is_gone_stays_gone_until_somebody_asks(app: TestApp) {
         let world = app.world(1).await;
-        world.receiver.reply_once(Reply::Status(410));
+        world.receiver.reply(Reply::Status(410));
         world.file().await;
         app.step_workers().await;
         let delivery = world.delivery(0).await;
@@ -140,6 +140,7 @@ both! {
         assert_eq!(world.receiver.taken_of("notice.initial").await.len(), 0);
         assert_eq!(world.notice(0).await["state"], "pending");
 
+        world.receiver.reply(Reply::Status(204));
         let path = format!("/v1/notices/{}/redeliver", text(&world.notice(0).await["id"]));
         let asked = world.processor().request("POST", &path).send().await.expect(202);
         assert_eq!(asked.json["deliveries"], json!([delivery["id"]]));
