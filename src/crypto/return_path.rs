@@ -105,7 +105,7 @@ mod tests {
             assert_eq!(paths().open(&String::from_utf8(changed).unwrap()), None, "byte {at}");
         }
         assert_eq!(paths().open(&address.replace('@', "-00@")), None);
-        assert_eq!(paths().open(&address.replace("@", "00@")), None);
+        assert_eq!(paths().open(&address.replace('@', "00@")), None);
         assert_eq!(ReturnPath::new(&[8; 32], "bounces.example.org").open(&address), None);
         assert_eq!(ReturnPath::new(&[7; 32], "example.org").open(&address), None);
     }

@@ -202,8 +202,9 @@ mod tests {
 
     #[test]
     fn what_could_break_out_of_its_header_is_refused() {
+        type Spoil = fn(&mut Letter, String);
         let evil = "a\r\nBcc: everybody@example.com";
-        let spoilt: [(fn(&mut Letter, String), LetterFault); 9] = [
+        let spoilt: [(Spoil, LetterFault); 9] = [
             (|letter, evil| letter.subject = evil, LetterFault::Line("the subject")),
             (|letter, evil| letter.from.name = evil, LetterFault::Line("the name of the sender")),
             (|letter, evil| letter.from.address = evil, LetterFault::Address("the sender")),

@@ -145,7 +145,7 @@ async fn a_relay_that_does_not_know_us_is_a_matter_for_the_operator() {
     assert_no_secret(&exchange.dialogue);
     let unknown = hand_over(settings(&server, RelayTls::None)).await;
     assert_eq!((unknown.outcome, unknown.reply_code), (refused, Some(530)), "{}", unknown.dialogue);
-    let open = SmtpServer::start(&json!({}));
+    let open = SmtpServer::start(&json!({"mechanism": "NONE"}));
     let known = RelaySettings { credentials: Some(credentials()), ..settings(&open, RelayTls::None) };
     let exchange = hand_over(known).await;
     assert_eq!((exchange.outcome, exchange.reply_code), (refused, None), "{}", exchange.dialogue);

@@ -4,7 +4,7 @@ The one argument is a JSON object of options:
   dsn         offer delivery reports (RFC 3461); default true
   tls         "none", "starttls" or "implicit"; with "certificate" and "key", paths of PEM files
   auth        {"user", "password"}: demand this before any mail
-  mechanism   offer only this mechanism of authentication
+  mechanism   offer only this mechanism of authentication, "PLAIN" or "LOGIN"; any other word: none
   greeting    what to say instead of 220, before hanging up; "hang": say nothing and keep the connection
 
 What happens to a message depends on the local part of its recipient:
@@ -36,6 +36,7 @@ The server ends when its standard input does.
 import asyncio
 import base64
 import json
+import os
 import ssl
 import sys
 import threading
@@ -123,7 +124,8 @@ class Handler:
             server.transport.abort()
             await asyncio.Event().wait()
         if script == "slow":
-            await self.endless(server, b"2", 0.05)
+            server._writer.write(b"250 ")
+            await self.endless(server, b"a", 0.05)
         if script == "flood":
             await self.endless(server, b"250-more\r\n" * 50, 0)
         if script == "line":
@@ -160,7 +162,7 @@ class Handler:
             message=base64.b64encode(envelope.original_content).decode(),
             hello=session.host_name,
             encrypted=server.transport.get_extra_info("sslcontext") is not None,
-            user=session.login_data.decode() if session.authenticated else None,
+            user=session.auth_data.decode() if session.authenticated else None,
         )
         if script == "dropped":
             server.transport.abort()
@@ -275,8 +277,6 @@ def main():
     loop.run_until_complete(serve(json.loads(sys.argv[1])))
     # Conversations that hang by request are left hanging.
     sys.stdout.flush()
-    import os
-
     os._exit(0)
 
 
