@@ -6,6 +6,8 @@ mod jws;
 mod key_file;
 mod master_key;
 mod received;
+mod return_path;
+mod rsa_key;
 mod signing_key;
 mod webhook;
 
@@ -16,6 +18,8 @@ pub use self::jws::verify_jws;
 pub use self::key_file::KeyFileError;
 pub use self::master_key::MasterKey;
 pub use self::received::{SenderKey, SignedHeaders, is_genuine};
+pub use self::return_path::ReturnPath;
+pub use self::rsa_key::RsaKey;
 pub use self::signing_key::SigningKey;
 pub use self::webhook::{WebhookSecret, webhook_signature, webhook_signatures};
 
