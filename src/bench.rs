@@ -58,16 +58,22 @@ struct Bounds {
     time: Duration,
     /// Controllers that one filing for all affects.
     controllers: usize,
+    /// Reports that are laid out.
+    reports: usize,
     /// Controllers with an endpoint; a multiple of 100, so that percentages are whole.
     endpoints: usize,
     /// The same, with TLS.
     tls_endpoints: usize,
     /// The longest that an attempt takes, in whole seconds.
     attempt: u64,
+    /// Whether the leases of a killed service are waited for, which takes half a minute.
+    waits_for_leases: bool,
     /// Open duties, each with an alarm to come.
     duties: usize,
     /// Those of them whose alarm comes while it is measured.
     alarms: usize,
+    /// How long those alarms are spread over.
+    spread: Duration,
     /// How long the service is watched while nothing is due.
     idle: Duration,
 }
@@ -78,12 +84,15 @@ impl Options {
             return Bounds {
                 filings: 2_000,
                 time: Duration::from_secs(2),
-                controllers: 1_000,
+                controllers: 300,
+                reports: 3,
                 endpoints: 200,
                 tls_endpoints: 100,
                 attempt: 1,
+                waits_for_leases: false,
                 duties: 50_000,
                 alarms: 500,
+                spread: Duration::from_secs(4),
                 idle: Duration::from_secs(2),
             };
         }
@@ -91,11 +100,14 @@ impl Options {
             filings: 40_000,
             time: Duration::from_secs(10),
             controllers: 10_000,
+            reports: 20,
             endpoints: 10_000,
             tls_endpoints: 5_000,
             attempt: 10,
+            waits_for_leases: true,
             duties: 1_000_000,
             alarms: 4_000,
+            spread: Duration::from_secs(20),
             idle: Duration::from_secs(10),
         }
     }

@@ -132,6 +132,9 @@ impl Stage<'_> {
         let before = self.sink.wait(PATIENCE, |count| count.messages >= deliveries / 3).await?;
         drop(server);
         let in_flight = self.outbox.in_flight()?;
+        if !self.bounds.waits_for_leases {
+            self.outbox.bring_forward()?;
+        }
         let server = Server::start(self.place, self.database.url(), &self.settings)?;
         self.outbox.wait_until_empty().await?;
         let count = self.sink.count()?;

@@ -18,7 +18,7 @@ use crate::store::AnyConnection;
 
 /// The filing whose rows the baselines write again; the digits make room for numbers of copies.
 const PATTERN_KEY: &str = "pattern-00000000";
-/// How often a filing for all and a report are repeated.
+/// How often a filing for all is repeated.
 const REPEATED: usize = 5;
 
 /// Filings of one controller each, beside the same rows written bare.
@@ -75,7 +75,7 @@ pub(super) async fn measure(
     progress(&format!("{name}: filing for all controllers, laying out reports"));
     let fan_out = world.file_for_all(REPEATED).await?;
     world.reports(&pattern, 1).await?;
-    let reports = world.reports(&pattern, REPEATED * 4).await?;
+    let reports = world.reports(&pattern, bounds.reports).await?;
     let peak = server.memory()?;
     drop(server);
 

@@ -7,14 +7,12 @@ use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, RunQueryDsl as _};
 
-use crate::bench::BenchError;
 use crate::bench::database::Database;
 use crate::bench::filed::{copied_id, lines};
+use crate::bench::{BenchError, Bounds};
 use crate::clock::Clock;
 use crate::store::{AnyConnection, micros};
 
-/// How long the alarms are spread over.
-pub(super) const SPREAD: Duration = Duration::from_secs(20);
 /// Copies that go in with one statement.
 const CHUNK: usize = 1_000;
 /// The longest wait for alarms that are late.
@@ -90,10 +88,10 @@ impl Duties {
         lines(&mut self.0, sql)
     }
 
-    /// Moves the clocks of `alarms` duties among all `open` ones, so that their alarms come one by one, beginning soon.
-    pub(super) fn plant(&mut self, open: usize, alarms: usize) -> Result<(), BenchError> {
+    /// Moves the clocks of some duties among all `open` ones, so that their alarms come one by one, beginning soon.
+    pub(super) fn plant(&mut self, open: usize, Bounds { alarms, spread, .. }: Bounds) -> Result<(), BenchError> {
         let stride = (open / alarms).max(1);
-        let gap = SPREAD.as_micros() / alarms as u128;
+        let gap = spread.as_micros() / alarms as u128;
         // Numbering them all takes a while, and no alarm may be late before it is planted.
         let lead = time::Duration::SECOND * 3 + Duration::from_micros(open as u64 * 10);
         let first = Clock::system().now() + lead;
