@@ -9,7 +9,7 @@ use super::PATIENCE;
 use crate::bench::BenchError;
 use crate::bench::database::Database;
 use crate::bench::sink::hangs;
-use crate::domain::delivery::DEGRADED_AFTER;
+use crate::domain::endpoint::DEGRADED_AFTER;
 use crate::store::AnyConnection;
 
 /// How often it is looked at while something is awaited.
@@ -67,14 +67,18 @@ impl Outbox {
 
     /// Makes the endpoints that are going to hang look as if they had failed before.
     pub(super) fn mark_failing(&mut self, hanging_percent: usize) -> Result<(), BenchError> {
-        let endpoints: Vec<Endpoint> = diesel::sql_query("SELECT id, url FROM webhook").load(&mut self.0)?;
+        let endpoints: Vec<Endpoint> =
+            diesel::sql_query("SELECT id, address AS url FROM endpoint").load(&mut self.0)?;
         let is_failing = |endpoint: &&Endpoint| {
             let number = endpoint.url.rsplit('/').next().and_then(|number| number.parse().ok());
             number.is_some_and(|number| hangs(number, hanging_percent))
         };
         let ids: Vec<String> = endpoints.iter().filter(is_failing).map(|found| format!("'{}'", found.id)).collect();
         for ids in ids.chunks(1000) {
-            let sql = format!("UPDATE webhook SET failures = {DEGRADED_AFTER} WHERE id IN ({})", ids.join(", "));
+            let sql = format!(
+                "UPDATE endpoint SET failures = {DEGRADED_AFTER}, health = 'degraded' WHERE id IN ({})",
+                ids.join(", ")
+            );
             diesel::sql_query(sql).execute(&mut self.0)?;
         }
         Ok(())
