@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
@@ -192,13 +193,16 @@ pub fn close_attempts(connection: &mut AnyConnection, ended: &[EndedAttempt]) ->
 /// Of the given (delivery, lease) pairs the deliveries that are still held, locked until the transaction ends.
 pub fn still_held(connection: &mut AnyConnection, pairs: &[(&str, i64)]) -> Result<Vec<String>, StoreError> {
     let ids: Vec<&str> = pairs.iter().map(|(id, _)| *id).collect();
-    let wanted = delivery::id.eq_any(ids).and(delivery::state.eq("open"));
+    let wanted = among(connection, delivery::id, &ids)?;
     let columns = (delivery::id, delivery::lease);
     let rows: Vec<(String, i64)> = match connection {
-        AnyConnection::Sqlite(inner) => delivery::table.filter(wanted).select(columns).load(inner)?,
+        AnyConnection::Sqlite(inner) => {
+            delivery::table.filter(wanted).filter(delivery::state.eq("open")).select(columns).load(inner)?
+        }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => {
-            delivery::table.filter(wanted).order(delivery::id).select(columns).for_update().load(inner)?
+            let open = delivery::table.filter(wanted).filter(delivery::state.eq("open"));
+            open.order(delivery::id).select(columns).for_update().load(inner)?
         }
     };
     let held: std::collections::HashSet<(&str, i64)> = pairs.iter().copied().collect();
