@@ -25,6 +25,7 @@ use crate::report::ReportError;
 use crate::service::{Service, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::{Metrics, MetricsError};
+use crate::worker::delivery::Pace;
 
 pub(crate) use parts::{issuer, law, law_file, open, signing_key};
 
@@ -36,7 +37,7 @@ pub struct App {
     issuer: BuiltinIssuer,
     server: actix_web::dev::Server,
     address: SocketAddr,
-    concurrency: usize,
+    pace: Pace,
     grace: Duration,
     has_workers: bool,
 }
@@ -115,9 +116,9 @@ impl App {
         let zone = config.report.zone.clone();
         let api = Api::new(service.clone(), verifier, metrics.clone(), renderer, zone, limits);
         let server = server::start(socket, address, api, &config.server)?;
-        let concurrency = config.delivery.concurrency.get();
+        let pace = parts::pace(&config.delivery);
         let grace = config.server.shutdown_grace;
-        Ok(Self { service, outbound, metrics, issuer, server, address, concurrency, grace, has_workers: true })
+        Ok(Self { service, outbound, metrics, issuer, server, address, pace, grace, has_workers: true })
     }
 
     /// The same without background workers, for tests that take every step by hand.

@@ -10,8 +10,9 @@ use crate::worker::{delivery, duties};
 pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
     let (service, token) = (|| app.service.clone(), || stopping.clone());
     vec![
-        Box::pin(delivery::run(service(), app.outbound.clone(), app.concurrency, token())),
+        Box::pin(delivery::run(service(), app.outbound.clone(), app.pace, token())),
         Box::pin(duties::run(service(), token())),
+        Box::pin(upkeep::listen(service(), token())),
         Box::pin(upkeep::fold_metrics(app.metrics.clone(), token())),
         Box::pin(upkeep::keep_database_time(service(), token())),
     ]

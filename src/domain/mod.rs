@@ -4,6 +4,7 @@ pub mod actor;
 pub mod agreement;
 pub mod authority;
 pub mod authority_filing;
+pub mod bounce;
 pub mod calendar;
 pub mod catalogue;
 pub mod content;

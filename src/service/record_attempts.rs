@@ -93,12 +93,12 @@ impl Service {
         deliveries::close_attempts(connection, &ended)?;
         let outcomes: Vec<_> = attempted.iter().map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
         let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
-        deliveries::hasten(connection, &recovered, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
         let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
         let finished: Vec<_> =
             attempted.iter().filter(|one| held.contains(&one.sent.delivery)).map(|one| self.finished(one)).collect();
-        Ok(deliveries::finish(connection, &finished)?)
+        deliveries::finish(connection, &finished)?;
+        Ok(deliveries::hasten(connection, &recovered, self.clock.now())?)
     }
 
     fn finished(&self, one: &Attempted) -> FinishedDelivery {

@@ -70,10 +70,29 @@ pub struct Claimed {
     pub deadline_at: i64,
 }
 
-/// Claims up to `limit` deliveries of a lane that are due at `now`, until `lease_end`; replicas never claim the same ones.
+/// Whose messages of `lane` are due at `now`, in the order of their ids; one look into the index for each tenant.
+pub fn tenants_due(connection: &mut AnyConnection, lane: Lane, now: OffsetDateTime) -> Result<Vec<String>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Turn {
+        #[diesel(sql_type = Text)]
+        tenant: String,
+    }
+    let open = "FROM delivery WHERE state = 'open' AND lane = $1";
+    let sql = format!(
+        "WITH RECURSIVE turn (tenant) AS (SELECT min(tenant_id) {open} UNION ALL \
+         SELECT (SELECT min(tenant_id) {open} AND tenant_id > turn.tenant) FROM turn WHERE turn.tenant IS NOT NULL) \
+         SELECT tenant FROM turn WHERE tenant IS NOT NULL AND EXISTS (SELECT 1 {open} AND tenant_id = turn.tenant AND next_at <= $2)"
+    );
+    let query = diesel::sql_query(sql).bind::<Integer, _>(lane.index()).bind::<BigInt, _>(micros(now));
+    let turns: Vec<Turn> = query.load(connection)?;
+    Ok(turns.into_iter().map(|turn| turn.tenant).collect())
+}
+
+/// Claims up to `limit` deliveries of one tenant in a lane that are due at `now`, until `lease_end`; replicas never claim the same ones.
 pub fn claim(
     connection: &mut AnyConnection,
     lane: Lane,
+    tenant: &str,
     limit: i64,
     now: OffsetDateTime,
     lease_end: OffsetDateTime,
@@ -84,18 +103,39 @@ pub fn claim(
         AnyConnection::Postgres(_) => "FOR UPDATE SKIP LOCKED",
     };
     let sql = format!(
-        "WITH due AS MATERIALIZED (SELECT id FROM delivery WHERE state = 'open' AND lane = $1 AND next_at <= $2 \
-         ORDER BY next_at LIMIT $3 {skip}) \
-         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, next_at = $4 \
+        "WITH due AS MATERIALIZED (SELECT id FROM delivery \
+         WHERE state = 'open' AND lane = $1 AND tenant_id = $2 AND next_at <= $3 \
+         ORDER BY next_at, deadline_at LIMIT $4 {skip}) \
+         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, next_at = $5 \
          WHERE id IN (SELECT id FROM due) \
          RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, lease, created_at, deadline_at"
     );
     Ok(diesel::sql_query(sql)
         .bind::<Integer, _>(lane.index())
+        .bind::<Text, _>(tenant)
         .bind::<BigInt, _>(micros(now))
         .bind::<BigInt, _>(limit)
         .bind::<BigInt, _>(micros(lease_end))
         .load(connection)?)
+}
+
+/// A claimed delivery that cannot go now, for its row.
+#[derive(Debug, Clone, Serialize)]
+pub struct PutBack {
+    /// The delivery.
+    pub id: String,
+    /// The lease under which it was claimed.
+    pub lease: i64,
+    /// The attempts that were made, without this one.
+    pub attempts: i32,
+    /// When it is due again, microseconds.
+    pub next_at: i64,
+}
+
+/// Puts claimed deliveries back without charging an attempt, in one statement.
+pub fn put_back(connection: &mut AnyConnection, rows: &[PutBack]) -> Result<(), StoreError> {
+    batch::update(connection, "delivery", &["id", "lease"], &["attempts", "next_at"], rows)?;
+    Ok(())
 }
 
 /// Opens the attempts of claimed deliveries: from now on each may have been sent.

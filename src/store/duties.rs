@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::notices::is_out;
 use super::row::{Door, micros};
 use super::schema::{duty, duty_clock, notice};
+use crate::domain::catalogue::Recipient;
 use crate::domain::duty_record::{Duty, EarlierClock};
 use crate::domain::id::{DutyId, IncidentId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
@@ -216,12 +217,13 @@ pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Du
     read(connection, each_once(rows))
 }
 
-/// The same without a lock, for what only reads them.
-pub fn of_notices_unlocked(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
+/// Those of them that are owed to an authority, without a lock, for what only reads them.
+pub fn to_authorities(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
     let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
     let rows: Vec<DutyRow> = duty::table
         .inner_join(notice::table.on(concerned))
         .filter(notice::id.eq_any(ids))
+        .filter(duty::is_open.and(duty::recipient.eq(Recipient::SupervisoryAuthority.as_str())))
         .order(duty::id)
         .select(DutyRow::as_select())
         .load(connection)?;

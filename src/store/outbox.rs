@@ -10,6 +10,7 @@ use super::endpoints::Endpoint;
 use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{delivery, incident_version, notice};
+use super::wake;
 use crate::domain::delivery::Lane;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
@@ -89,7 +90,9 @@ pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetD
         }
     };
     let rows: Vec<_> = new.iter().map(row).collect();
-    batch::insert(connection, &rows)?;
+    if batch::insert(connection, &rows)? > 0 {
+        wake::tell(connection)?;
+    }
     Ok(())
 }
 
@@ -106,7 +109,9 @@ pub fn open_held(
     let held = delivery::table
         .filter(delivery::notice_id.eq_any(of_version))
         .filter(delivery::state.eq("open").and(delivery::next_at.eq(HELD)));
-    Ok(diesel::update(held).set(delivery::next_at.eq(micros(now))).execute(connection)?)
+    let opened = diesel::update(held).set(delivery::next_at.eq(micros(now))).execute(connection)?;
+    wake::tell(connection)?;
+    Ok(opened)
 }
 
 /// A notice that an endpoint has still to hear of.

@@ -64,7 +64,8 @@ FROM delivery JOIN webhook ON webhook.id = delivery.webhook_id;
 DROP TABLE delivery;
 DROP TABLE webhook;
 ALTER TABLE delivery_by_lane RENAME TO delivery;
-CREATE INDEX delivery_due ON delivery (lane, tenant_id, next_at) WHERE state = 'open';
+-- Of what is due at the same instant the shortest window goes first.
+CREATE INDEX delivery_due ON delivery (lane, tenant_id, next_at, deadline_at) WHERE state = 'open';
 CREATE INDEX delivery_notice ON delivery (notice_id);
 CREATE INDEX delivery_owed ON delivery (endpoint_id) WHERE state IN ('open', 'gone');
 CREATE UNIQUE INDEX delivery_duty_step ON delivery (duty_id, step, endpoint_id) WHERE duty_id IS NOT NULL;

@@ -249,6 +249,8 @@ fn environment(directory: &TempDir, database_url: &str) -> BTreeMap<String, Stri
         ("ART33_WORKERS", "1"),
         ("ART33_SHUTDOWN_GRACE", "PT5S"),
         ("ART33_RATE_LIMIT_PER_SECOND", "0"),
+        // All endpoints of a test are at one host.
+        ("ART33_DELIVERY_PER_HOST", "1000"),
         ("ART33_OUTBOUND_ALLOW", "127.0.0.0/8"),
         ("ART33_OUTBOUND_ALLOW_HTTP", "true"),
         ("ART33_OUTBOUND_CONNECT_TIMEOUT", "PT2S"),
