@@ -13,10 +13,12 @@ use crate::domain::duty_record::Duty;
 use crate::domain::fault::Faults;
 use crate::domain::id::{NoticeId, ReceiptId};
 use crate::domain::incident::{Acknowledger, Receipt, ReceiptLevel};
+use crate::domain::ladder::End;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::parse::Place;
+use crate::domain::terms::Ladder;
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, deliveries, duties, ledger, standing};
+use crate::store::{AnyConnection, deliveries, duties, escalations, ledger, standing, tasks};
 
 /// What a controller sends to acknowledge.
 #[derive(Debug, Clone)]
@@ -106,6 +108,8 @@ impl Service {
         }
         notices::mark_acknowledged(connection, id, now)?;
         deliveries::close(connection, id)?;
+        escalations::end(connection, id, &[Ladder::Delivered, Ladder::Acknowledged], End::Acknowledged)?;
+        tasks::close(connection, id, now)?;
         let duties = duties::of_notices(connection, &[id.as_str()])?;
         let changed = course(duties, informed_by(&fact, now), Earlier::default(), &self.law.calendar);
         ledger::append(connection, &[proof(&fact, actor, &receipt, &changed)])?;
@@ -156,7 +160,8 @@ impl Service {
     }
 }
 
-fn proof(fact: &NoticeFacts, actor: &Actor, receipt: &Receipt, duties: &[Duty]) -> NewEntry {
+/// The entry that binds a receipt into the ledger.
+pub(super) fn proof(fact: &NoticeFacts, actor: &Actor, receipt: &Receipt, duties: &[Duty]) -> NewEntry {
     NewEntry {
         stream: Stream::Notice(fact.id.clone()),
         tenant: fact.processor.clone(),

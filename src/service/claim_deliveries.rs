@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::tell_duties::step_of;
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, escalation_event};
 use crate::crypto::{sha256_hex, webhook_signatures};
 use crate::domain::catalogue::Recipient;
 use crate::domain::course::region;
@@ -65,6 +65,8 @@ struct Facts {
     authority: HashMap<(IncidentId, OrganisationId), Duty>,
     duties: HashMap<String, Duty>,
     names: HashMap<String, String>,
+    /// What messages about steps of ladders say, by delivery.
+    escalated: HashMap<String, Value>,
 }
 
 /// A claimed delivery with its body, before it is signed.
@@ -131,11 +133,15 @@ impl Service {
             | EventType::NoticeCorrection
             | EventType::NoticeCompletion
             | EventType::NoticeWithdrawal
-            | EventType::NoticeReminder
-            | EventType::NoticeEscalated => {
+            | EventType::NoticeReminder => {
                 let id = claimed.notice_id.as_deref().unwrap_or_default();
                 let notice = facts.notices.get(id).ok_or_else(|| corrupt("notice_id"))?;
                 self.notice_data(notice, &target, facts, now)
+            }
+            EventType::NoticeEscalated => {
+                let mut data = facts.escalated.get(&claimed.id).cloned().ok_or_else(|| corrupt("step"))?;
+                data["recipient"] = recipient(&target);
+                data
             }
             EventType::DutyDueSoon | EventType::DutyOverdue | EventType::DutyMet => {
                 let id = claimed.duty_id.as_deref().unwrap_or_default();
@@ -209,7 +215,8 @@ impl Service {
             number: claimed.attempts,
             lease: claimed.lease,
             event,
-            notice: claimed.notice_id,
+            // What the processor is told about a notice is no telling of that notice.
+            notice: claimed.notice_id.filter(|_| event != EventType::NoticeEscalated),
             verified: target.verified,
             endpoint: target.id,
             lane: Lane::from_index(claimed.lane).unwrap_or(Lane::Retry),
@@ -269,6 +276,7 @@ fn read_facts(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<Fac
             .map(|target| (target.id.to_string(), target))
             .collect(),
         names: parties::names(connection, &processors)?,
+        escalated: escalation_event::of_claimed(connection, claimed)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
         authority: authority.map(|duty| ((duty.incident.clone(), duty.party.clone()), duty)).collect(),
         duties: duties::by_ids(connection, &duty_ids)?.into_iter().map(|duty| (duty.id.to_string(), duty)).collect(),

@@ -17,9 +17,10 @@ use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::incident::ReceiptLevel;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::milestone::Milestone;
+use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, ledger, micros};
+use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, micros};
 use crate::telemetry;
 
 /// A request that was sent, and what came of it.
@@ -52,6 +53,16 @@ impl Attempted {
             self.outcome = Outcome::Accepted;
         }
         self
+    }
+
+    /// Whether this webhook will not get better by itself, so that the next channel of its notice opens now.
+    fn is_stuck(&self) -> bool {
+        let is_stuck = match self.outcome {
+            Outcome::Gone => true,
+            Outcome::Configuration(_) => self.sent.number >= 2,
+            _ => false,
+        };
+        is_stuck && self.sent.endpoint.channel() == Channel::Webhook
     }
 }
 
@@ -99,7 +110,10 @@ impl Service {
         let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
         let finished: Vec<_> =
             attempted.iter().filter(|one| held.contains(&one.sent.delivery)).map(|one| self.finished(one)).collect();
-        Ok(deliveries::finish(connection, &finished)?)
+        deliveries::finish(connection, &finished)?;
+        let stuck: Vec<_> =
+            attempted.iter().filter(|one| one.is_stuck()).filter_map(|one| one.sent.notice.as_deref()).collect();
+        Ok(escalations::hasten(connection, &stuck, self.clock.now())?)
     }
 
     fn finished(&self, one: &Attempted) -> FinishedDelivery {

@@ -38,6 +38,8 @@ pub(crate) mod schema_of_law;
 mod server_time;
 pub mod sources;
 pub mod standing;
+pub mod tasks;
+pub mod watched;
 pub mod webhooks;
 
 use std::time::Duration;
