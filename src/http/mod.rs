@@ -23,6 +23,7 @@ mod request_id;
 mod routes;
 mod sources;
 mod system;
+mod tasks;
 mod webhooks;
 
 pub use api::{Api, Limits};

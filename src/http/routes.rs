@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use super::problem::Problem;
 use super::{
     agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
-    obligations, organisations, phases, receiver_keys, sources, system, webhooks,
+    obligations, organisations, phases, receiver_keys, sources, system, tasks, webhooks,
 };
 
 /// One operation of the interface.
@@ -63,6 +63,10 @@ routes! {
     POST "/v1/notices/{id}/dispute" => notices::dispute;
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
+    GET "/v1/notices/{id}/escalation" => notices::escalation;
+    GET "/v1/tasks" => tasks::list;
+    GET "/v1/tasks/{id}" => tasks::show;
+    POST "/v1/tasks/{id}/result" => tasks::answer;
     GET "/v1/duties" => duties::board;
     GET "/v1/duties/{id}" => decisions::duty;
     POST "/v1/duties/{id}/waiver" => decisions::waive;

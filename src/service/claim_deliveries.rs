@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use url::Url;
 
 use super::tell_duties::step_of;
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, escalation_event};
 use crate::crypto::{sha256_hex, webhook_signatures};
 use crate::domain::course::region;
 use crate::domain::delivery::Lane;
@@ -65,6 +65,8 @@ struct Facts {
     authority: HashMap<(IncidentId, OrganisationId), Duty>,
     duties: HashMap<String, Duty>,
     names: HashMap<String, String>,
+    /// What messages about steps of ladders say, by delivery.
+    escalated: HashMap<String, Value>,
 }
 
 /// A claimed delivery with its body, before it is signed.
@@ -172,11 +174,15 @@ impl Service {
             | EventType::NoticeCorrection
             | EventType::NoticeCompletion
             | EventType::NoticeWithdrawal
-            | EventType::NoticeReminder
-            | EventType::NoticeEscalated => {
+            | EventType::NoticeReminder => {
                 let id = claimed.notice_id.as_deref().unwrap_or_default();
                 let notice = facts.notices.get(id).ok_or_else(|| corrupt("notice_id"))?;
                 self.notice_data(notice, &target, facts, now)
+            }
+            EventType::NoticeEscalated => {
+                let mut data = facts.escalated.get(&claimed.id).cloned().ok_or_else(|| corrupt("step"))?;
+                data["recipient"] = recipient(&target);
+                data
             }
             EventType::DutyDueSoon | EventType::DutyOverdue | EventType::DutyMet => {
                 let id = claimed.duty_id.as_deref().unwrap_or_default();
@@ -252,7 +258,8 @@ impl Service {
             number: claimed.attempts,
             lease: claimed.lease,
             event,
-            notice: claimed.notice_id,
+            // What the processor is told about a notice is no telling of that notice.
+            notice: claimed.notice_id.filter(|_| event != EventType::NoticeEscalated),
             verified: target.verified,
             endpoint: target.id,
             lane: Lane::from_index(claimed.lane).unwrap_or(Lane::Retry),
@@ -345,7 +352,7 @@ fn read_facts<'c>(
     claimed: impl Iterator<Item = &'c Claimed> + Clone,
 ) -> Result<Facts, ServiceError> {
     let notice_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
-    let duty_ids: Vec<&str> = claimed.filter_map(|claimed| claimed.duty_id.as_deref()).collect();
+    let duty_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
     let notices = notices::facts_unlocked(connection, &notice_ids)?;
     let mut processors: Vec<String> = notices.iter().map(|notice| notice.processor.to_string()).collect();
     processors.sort_unstable();
@@ -355,6 +362,7 @@ fn read_facts<'c>(
     Ok(Facts {
         targets,
         names: parties::names(connection, &processors)?,
+        escalated: escalation_event::of_claimed(connection, claimed)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
         authority: authority.map(|duty| ((duty.incident.clone(), duty.party.clone()), duty)).collect(),
         duties: duties::by_ids(connection, &duty_ids)?.into_iter().map(|duty| (duty.id.to_string(), duty)).collect(),

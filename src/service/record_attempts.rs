@@ -16,9 +16,10 @@ use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, ledger, micros, receipts};
+use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, micros, receipts};
 use crate::telemetry;
 
 /// A request that was sent, and what came of it.
@@ -51,6 +52,16 @@ impl Attempted {
             self.outcome = Outcome::Accepted;
         }
         self
+    }
+
+    /// Whether this webhook will not get better by itself, so that the next channel of its notice opens now.
+    fn is_stuck(&self) -> bool {
+        let is_stuck = match self.outcome {
+            Outcome::Gone => true,
+            Outcome::Configuration(_) => self.sent.number >= 2,
+            _ => false,
+        };
+        is_stuck && self.sent.endpoint.channel() == Channel::Webhook
     }
 }
 
@@ -98,7 +109,10 @@ impl Service {
         let finished: Vec<_> =
             attempted.iter().filter(|one| held.contains(&one.sent.delivery)).map(|one| self.finished(one)).collect();
         deliveries::finish(connection, &finished)?;
-        Ok(deliveries::hasten(connection, &recovered, self.clock.now())?)
+        deliveries::hasten(connection, &recovered, self.clock.now())?;
+        let stuck: Vec<_> =
+            attempted.iter().filter(|one| one.is_stuck()).filter_map(|one| one.sent.notice.as_deref()).collect();
+        Ok(escalations::hasten(connection, &stuck, self.clock.now())?)
     }
 
     fn finished(&self, one: &Attempted) -> FinishedDelivery {

@@ -242,10 +242,11 @@ pub fn reopen(
     notice: &NoticeId,
     now: OffsetDateTime,
 ) -> Result<Vec<String>, StoreError> {
-    let ids: Vec<String> =
-        delivery::table.filter(delivery::notice_id.eq(notice.as_str())).select(delivery::id).load(connection)?;
+    // What told the processor itself of the notice is none of it.
+    let told = delivery::notice_id.eq(notice.as_str()).and(delivery::type_.ne(EventType::NoticeEscalated.as_str()));
+    let ids: Vec<String> = delivery::table.filter(told).select(delivery::id).load(connection)?;
     // A new lease value takes the work from whoever is at it, so that its late result changes nothing.
-    diesel::update(delivery::table.filter(delivery::notice_id.eq(notice.as_str())))
+    diesel::update(delivery::table.filter(told))
         .set((
             delivery::state.eq("open"),
             delivery::lane.eq(Lane::Retry.index()),

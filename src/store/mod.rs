@@ -40,7 +40,9 @@ pub(crate) mod schema_of_law;
 mod server_time;
 pub mod sources;
 pub mod standing;
+pub mod tasks;
 mod wake;
+pub mod watched;
 pub mod webhooks;
 
 use std::time::Duration;

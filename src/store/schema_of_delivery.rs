@@ -102,6 +102,8 @@ diesel::table! {
         fired_at -> Nullable<BigInt>,
         late_ms -> Nullable<BigInt>,
         outcome -> Nullable<Text>,
+        begun_at -> BigInt,
+        deadline_at -> BigInt,
     }
 }
 
@@ -109,6 +111,8 @@ diesel::table! {
     task (id) {
         id -> Text,
         notice_id -> Text,
+        ladder -> Text,
+        step -> Integer,
         processor_id -> Text,
         controller_id -> Text,
         means -> Text,

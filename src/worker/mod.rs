@@ -4,4 +4,5 @@
 
 pub mod delivery;
 pub mod duties;
+pub mod escalation;
 pub mod gate;

@@ -115,7 +115,8 @@ CREATE TABLE mail_report (
     UNIQUE (delivery_id, raw_sha256)
 );
 
--- A step of one of the two ladders of a notice. The next step of a ladder is made when the one before has fired.
+-- A step of one of the two ladders of a notice. The next step of a ladder is made when the one before has fired. begun_at and
+-- deadline_at are the window of the ladder, by which its steps are timed.
 CREATE TABLE escalation (
     notice_id TEXT NOT NULL REFERENCES notice (id),
     ladder TEXT NOT NULL CHECK (ladder IN ('delivered', 'acknowledged')),
@@ -126,6 +127,8 @@ CREATE TABLE escalation (
     fired_at BIGINT,
     late_ms BIGINT,
     outcome TEXT,
+    begun_at BIGINT NOT NULL,
+    deadline_at BIGINT NOT NULL,
     PRIMARY KEY (notice_id, ladder, step)
 );
 CREATE INDEX escalation_due ON escalation (due_at) WHERE state = 'open';
@@ -134,6 +137,8 @@ CREATE INDEX escalation_due ON escalation (due_at) WHERE state = 'open';
 CREATE TABLE task (
     id TEXT NOT NULL PRIMARY KEY,
     notice_id TEXT NOT NULL REFERENCES notice (id),
+    ladder TEXT NOT NULL,
+    step INTEGER NOT NULL,
     processor_id TEXT NOT NULL,
     controller_id TEXT NOT NULL,
     means TEXT NOT NULL CHECK (means IN ('phone', 'courier', 'registered_letter')),
@@ -142,10 +147,10 @@ CREATE TABLE task (
     state TEXT NOT NULL CHECK (state IN ('open', 'done', 'closed')),
     due_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    closed_at BIGINT
+    closed_at BIGINT,
+    UNIQUE (notice_id, ladder, step)
 );
 CREATE INDEX task_processor ON task (processor_id, state, due_at, id);
-CREATE INDEX task_notice ON task (notice_id);
 
 CREATE TABLE task_result (
     task_id TEXT NOT NULL REFERENCES task (id),
