@@ -17,8 +17,9 @@ use crate::http::Limits;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::report::PdfRenderer;
-use crate::service::{CheckUrl, Service, freeze};
+use crate::service::{CheckUrl, NetworkWatch, Service, freeze};
 use crate::store::Store;
+use crate::worker::auditor::Heartbeat;
 
 /// What tokens of the built-in issuer carry as `iss`. No address: it must not change when the service moves.
 const BUILTIN_ISSUER: &str = "art33";
@@ -48,8 +49,8 @@ pub(super) fn service(
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
-    let (lease, nudge) = (lease(&config.outbound), Arc::default());
-    Ok(Service { store, clock, entropy, signing_key, master_key, law, rows, public_url, check_url, lease, nudge })
+    let (lease, nudge, network) = (lease(&config.outbound), Arc::default(), NetworkWatch::new(clock.clone()));
+    Ok(Service { store, clock, entropy, signing_key, master_key, law, rows, public_url, check_url, lease, network, nudge })
 }
 
 /// The law, from the configured files or those built in; a file that makes no sense stops the start.
@@ -156,6 +157,12 @@ pub(super) fn outbound(settings: &config::Outbound) -> Result<Outbound, AppError
         total_timeout: settings.total_timeout,
         ..OutboundSettings::default()
     })?)
+}
+
+/// Where the sign of life goes, if anywhere.
+pub(super) fn heartbeat(settings: &config::Heartbeat) -> Option<Heartbeat> {
+    let url = settings.url.as_ref()?.expose().clone();
+    Some(Heartbeat { url, every: settings.every })
 }
 
 /// Lays out reports, from the configured template or the built-in one.

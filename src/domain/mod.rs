@@ -25,6 +25,7 @@ pub mod instruction;
 pub mod law;
 pub mod ledger;
 pub mod milestone;
+pub mod network_outage;
 pub mod organisation;
 pub mod origin;
 pub mod owed;

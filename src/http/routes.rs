@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
+    agreements, authorities, deadline, decisions, duties, filings, health, import, incidents, instructions, notices,
     obligations, organisations, phases, sources, system, webhooks,
 };
 
@@ -90,6 +90,7 @@ routes! {
     GET "/v1/sources/{id}" => sources::show;
     PUT "/v1/sources/{id}" => sources::change;
     POST "/inbound/{id}" => sources::receive;
+    GET "/v1/health/delivery" => health::delivery;
     GET "/healthz" => system::healthz;
     GET "/readyz" => system::readyz;
     GET "/metrics" => system::metrics;

@@ -9,6 +9,7 @@ mod amend_incident;
 mod answer;
 mod answer_filing;
 mod answer_instruction;
+mod audit_delivery;
 mod bootstrap;
 mod carry_out;
 mod change_agreement;
@@ -29,6 +30,7 @@ mod happen;
 mod import_agreements;
 mod join_affected;
 mod keep_source;
+mod network_watch;
 mod next_version;
 mod on_behalf;
 mod part;
@@ -59,6 +61,7 @@ mod test_webhook;
 mod verify_endpoint;
 mod verify_ledger;
 mod waive_duty;
+mod watch_clocks;
 
 use std::sync::Arc;
 
@@ -74,15 +77,18 @@ use crate::domain::law::Law;
 use crate::entropy::Entropy;
 use crate::store::Store;
 
+pub use crate::store::audit_of_delivery::Counted;
 pub use crate::store::duties::DutyFilter;
 pub use crate::store::incidents::IncidentFilter;
 pub use crate::store::notices::NoticeFilter;
 pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
+pub use audit_delivery::{DeliveryAudit, Finding, Queue};
 pub use bootstrap::operator_id;
 pub use claim_deliveries::Outgoing;
 pub use error::ServiceError;
 pub use import_agreements::ImportRow;
+pub use network_watch::NetworkWatch;
 pub use preview_incident::Preview;
 pub use read::{LedgerEntry, LedgerFilter};
 pub use receive_notice::{Inbound, InboundError, Taken};
@@ -91,6 +97,7 @@ pub use release_incident::Release;
 pub use show_agreements::AgreementFilter;
 pub use show_authority::Supervision;
 pub use show_outcomes::DutyWithClocks;
+pub use watch_clocks::Clocks;
 pub use verify_ledger::{Misfit, Verification, verify_ledger};
 
 /// Says why requests may not go to an address.
@@ -131,6 +138,8 @@ pub struct Service {
     pub check_url: CheckUrl,
     /// How long a claimed delivery is held, in real time; longer than any attempt may take, so that no heartbeat is needed.
     pub lease: time::Duration,
+    /// Whether our own network works, as far as this process can tell.
+    pub network: NetworkWatch,
     /// Wakes the workers after a commit that gave them work. A lost wake-up costs only delay.
     pub nudge: Arc<Notify>,
 }

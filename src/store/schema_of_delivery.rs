@@ -41,6 +41,7 @@ diesel::table! {
         next_at -> BigInt,
         deadline_at -> BigInt,
         attempts -> Integer,
+        uncharged -> Integer,
         lease -> BigInt,
         created_at -> BigInt,
     }
