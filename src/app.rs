@@ -122,7 +122,19 @@ impl App {
         let concurrency = config.delivery.concurrency.get();
         let grace = config.server.shutdown_grace;
         let heartbeat = parts::heartbeat(&config.heartbeat);
-        Ok(Self { service, outbound, metrics, clocks, heartbeat, issuer, server, address, concurrency, grace, has_workers: true })
+        Ok(Self {
+            service,
+            outbound,
+            metrics,
+            clocks,
+            heartbeat,
+            issuer,
+            server,
+            address,
+            concurrency,
+            grace,
+            has_workers: true,
+        })
     }
 
     /// The same without background workers, for tests that take every step by hand.

@@ -50,7 +50,20 @@ pub(super) fn service(
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
     let (lease, nudge, network) = (lease(&config.outbound), Arc::default(), NetworkWatch::new(clock.clone()));
-    Ok(Service { store, clock, entropy, signing_key, master_key, law, rows, public_url, check_url, lease, network, nudge })
+    Ok(Service {
+        store,
+        clock,
+        entropy,
+        signing_key,
+        master_key,
+        law,
+        rows,
+        public_url,
+        check_url,
+        lease,
+        network,
+        nudge,
+    })
 }
 
 /// The law, from the configured files or those built in; a file that makes no sense stops the start.

@@ -14,8 +14,8 @@ use url::Url;
 use super::settings::by_key;
 use super::sources::{Merged, Origin};
 use super::{
-    Config, ConfigError, Database, DatabaseUrl, Delivery, Heartbeat, Identity, Law, LogFormat, MasterKey, Outbound, Ports,
-    RateLimit, Report, Secret, Server, Sources, Telemetry, effective, issuers, url_of, values,
+    Config, ConfigError, Database, DatabaseUrl, Delivery, Heartbeat, Identity, Law, LogFormat, MasterKey, Outbound,
+    Ports, RateLimit, Report, Secret, Server, Sources, Telemetry, effective, issuers, url_of, values,
 };
 
 pub(super) fn config(sources: &Sources) -> Result<Config, ConfigError> {

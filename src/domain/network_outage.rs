@@ -31,9 +31,9 @@ impl Way {
     pub fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Transient(FailureKind::Connect | FailureKind::Dns) => Self::Shut,
-            Outcome::Configuration(
-                FailureKind::Dns | FailureKind::ForbiddenAddress | FailureKind::InvalidRequest,
-            ) => Self::Unknown,
+            Outcome::Configuration(FailureKind::Dns | FailureKind::ForbiddenAddress | FailureKind::InvalidRequest) => {
+                Self::Unknown
+            }
             _ => Self::Open,
         }
     }
@@ -214,7 +214,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_never_says_the_same_twice(words in prop::collection::vec((0..60_usize, any::<bool>(), 0..20_i64), 1..400)) {
+        fn it_never_says_the_same_twice(words in prop::collection::vec((0..60_usize, any::<bool>(), 0..20_i32), 1..400)) {
             let (mut judge, mut at, mut last) = (NetworkOutage::default(), START, Change::Up);
             for (host, reached, seconds) in words {
                 at += Duration::SECOND * seconds;

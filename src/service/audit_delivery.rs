@@ -150,10 +150,5 @@ impl Found {
 
 fn queue(waiting: &[Waiting]) -> Queue {
     let owed = |lane: Lane| waiting.iter().filter(|one| one.lane == lane.index()).map(|one| one.owed).sum();
-    Queue {
-        first: owed(Lane::First),
-        retry: owed(Lane::Retry),
-        mail: owed(Lane::Mail),
-        replay: owed(Lane::Replay),
-    }
+    Queue { first: owed(Lane::First), retry: owed(Lane::Retry), mail: owed(Lane::Mail), replay: owed(Lane::Replay) }
 }

@@ -97,8 +97,8 @@ pub use release_incident::Release;
 pub use show_agreements::AgreementFilter;
 pub use show_authority::Supervision;
 pub use show_outcomes::DutyWithClocks;
-pub use watch_clocks::Clocks;
 pub use verify_ledger::{Misfit, Verification, verify_ledger};
+pub use watch_clocks::Clocks;
 
 /// Says why requests may not go to an address.
 pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;

@@ -38,10 +38,8 @@ impl Service {
         let theirs = self.store.read::<_, StoreError>(Store::server_time).await?;
         let machine = self.clock.reading();
         let database = theirs.and_then(|theirs| self.clock.follow(theirs, asked, machine));
-        let sources = [
-            (ClockSource::Machine, Some(machine), before.machine),
-            (ClockSource::Database, database, before.database),
-        ];
+        let sources =
+            [(ClockSource::Machine, Some(machine), before.machine), (ClockSource::Database, database, before.database)];
         for (source, now, before) in sources {
             let step = now.zip(before).map_or(Duration::ZERO, |(now, before)| now.step_since(before));
             if step.abs() > LARGEST_STEP {
@@ -52,14 +50,21 @@ impl Service {
             let apart = database.step_since(machine);
             if apart.abs() > LARGEST_STEP {
                 let seconds = apart.whole_seconds();
-                tracing::error!(apart_s = seconds, "the database's clock and this machine's are apart; the database's counts");
+                tracing::error!(
+                    apart_s = seconds,
+                    "the database's clock and this machine's are apart; the database's counts"
+                );
             }
         }
         Ok(Clocks { machine: Some(machine), database })
     }
 
     async fn record_step(&self, source: ClockSource, step: Duration) -> Result<(), ServiceError> {
-        tracing::error!(clock.source = source.as_str(), step_s = step.whole_seconds(), "a clock was set by more than a minute");
+        tracing::error!(
+            clock.source = source.as_str(),
+            step_s = step.whole_seconds(),
+            "a clock was set by more than a minute"
+        );
         let now = self.clock.now();
         let work = move |connection: &mut AnyConnection| {
             let (owner, actor) = (operator_id(), Actor::service(operator_id()));

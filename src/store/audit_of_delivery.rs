@@ -93,9 +93,8 @@ pub fn without_next_step(
         total: i64,
     }
     let forgotten = forgotten(connection);
-    let sql = format!(
-        "SELECT n.id, count(*) OVER () AS total {OPEN} AND (({LOST}) OR ({forgotten})) ORDER BY n.id LIMIT $4"
-    );
+    let sql =
+        format!("SELECT n.id, count(*) OVER () AS total {OPEN} AND (({LOST}) OR ({forgotten})) ORDER BY n.id LIMIT $4");
     let default = i64::try_from(Ladders::default().until_acknowledged.len()).unwrap_or(i64::MAX);
     let found: Vec<Found> = sql_query(sql)
         .bind::<BigInt, _>(micros(now + HORIZON))

@@ -118,12 +118,9 @@ fn measure(audit: &DeliveryAudit) {
         telemetry::oldest_overdue(timed, overdue);
     }
     let queue = audit.queue;
-    for (lane, owed) in [
-        (Lane::First, queue.first),
-        (Lane::Retry, queue.retry),
-        (Lane::Mail, queue.mail),
-        (Lane::Replay, queue.replay),
-    ] {
+    for (lane, owed) in
+        [(Lane::First, queue.first), (Lane::Retry, queue.retry), (Lane::Mail, queue.mail), (Lane::Replay, queue.replay)]
+    {
         telemetry::queue_depth(lane.as_str(), some(owed));
     }
     let count = |counted: &[_], channel: &str, code: &str| {
