@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, upkeep};
-use crate::worker::{delivery, duties, escalation};
+use crate::worker::{auditor, delivery, duties, escalation};
 
 /// Every worker of the service.
 pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
@@ -15,6 +15,7 @@ pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'sta
         Box::pin(upkeep::listen(service(), token())),
         Box::pin(escalation::run(service(), token())),
         Box::pin(upkeep::fold_metrics(app.metrics.clone(), token())),
-        Box::pin(upkeep::keep_database_time(service(), token())),
+        Box::pin(upkeep::watch_clocks(service(), app.clocks, token())),
+        Box::pin(auditor::run(service(), app.outbound.clone(), app.heartbeat.clone(), token())),
     ]
 }

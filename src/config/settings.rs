@@ -89,6 +89,8 @@ pub const SETTINGS: &[Setting] = &[
     row(Number, "delivery.waiting", "ART33_DELIVERY_WAITING", "4096", POSITIVE, "Attempts that may wait for slow receivers beside those."),
     row(Number, "delivery.per_host", "ART33_DELIVERY_PER_HOST", "8", POSITIVE, "Attempts at one host at the same time."),
     row(Number, "delivery.per_endpoint", "ART33_DELIVERY_PER_ENDPOINT", "2", POSITIVE, "Attempts at one endpoint at the same time."),
+    derived(row(Secret, "heartbeat.url", "ART33_HEARTBEAT_URL", "", "an https URL, or an http one where outbound.allow_http is set", "Called with GET while all notices are on their way; whoever is called raises the alarm when it stays away."), "none"),
+    row(Text, "heartbeat.every", "ART33_HEARTBEAT_EVERY", "PT1M", DURATION, "How often at most; it goes with an audit, and those come every minute."),
     derived(row(Text, "report.template", "ART33_REPORT_TEMPLATE", "", "a Typst file", "Template that replaces the built-in report."), "built in"),
     row(Text, "report.zone", "ART33_REPORT_ZONE", "Europe/Berlin", "an IANA time zone such as Europe/Berlin", "Time zone in which reports show times."),
     derived(row(Text, "law.obligations", "ART33_LAW_OBLIGATIONS", "", "a TOML file", "Catalogue of obligations that replaces the built-in one."), "built in"),

@@ -27,6 +27,7 @@ pub mod ladder;
 pub mod law;
 pub mod ledger;
 pub mod milestone;
+pub mod network_outage;
 pub mod organisation;
 pub mod origin;
 pub mod owed;

@@ -9,6 +9,7 @@ mod decisions;
 mod duties;
 mod extract;
 mod filings;
+mod health;
 mod import;
 mod incidents;
 mod instructions;

@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
+    agreements, authorities, deadline, decisions, duties, filings, health, import, incidents, instructions, notices,
     obligations, organisations, phases, receiver_keys, sources, system, tasks, webhooks,
 };
 
@@ -100,6 +100,7 @@ routes! {
     POST "/v1/keys/{id}/retirement" => receiver_keys::retire;
     POST "/acknowledgements" => receiver_keys::acknowledge;
     POST "/inbound/{id}" => sources::receive;
+    GET "/v1/health/delivery" => health::delivery;
     GET "/healthz" => system::healthz;
     GET "/readyz" => system::readyz;
     GET "/metrics" => system::metrics;

@@ -31,6 +31,10 @@ pub struct Outgoing {
     pub delivery: String,
     /// Number of the attempt.
     pub number: i32,
+    /// How many attempts before it are not charged.
+    pub uncharged: i32,
+    /// When it was due.
+    pub due_at: OffsetDateTime,
     /// The lease under which it is made.
     pub lease: i64,
     /// Type of event.
@@ -55,6 +59,13 @@ pub struct Outgoing {
     pub deadline_at: OffsetDateTime,
     /// When the attempt begins.
     pub started_at: OffsetDateTime,
+}
+
+impl Outgoing {
+    /// Number of the attempt, without those that are not charged.
+    pub(super) fn charged(&self) -> i32 {
+        self.number - self.uncharged
+    }
 }
 
 /// Everything the bodies of a batch need, read with one statement each.
@@ -256,6 +267,8 @@ impl Service {
         let instant = |micros: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(now);
         Ok(Outgoing {
             number: claimed.attempts,
+            uncharged: claimed.uncharged,
+            due_at: instant(claimed.due_at),
             lease: claimed.lease,
             event,
             // What the processor is told about a notice is no telling of that notice.

@@ -10,6 +10,7 @@ mod answer;
 mod answer_filing;
 mod answer_instruction;
 mod answer_task;
+mod audit_delivery;
 mod bootstrap;
 mod carry_out;
 mod change_agreement;
@@ -36,6 +37,7 @@ mod informed;
 mod join_affected;
 mod keep_receiver_key;
 mod keep_source;
+mod network_watch;
 mod next_version;
 mod on_behalf;
 mod part;
@@ -70,6 +72,7 @@ mod test_webhook;
 mod verify_endpoint;
 mod verify_ledger;
 mod waive_duty;
+mod watch_clocks;
 
 use std::sync::Arc;
 
@@ -85,16 +88,19 @@ use crate::domain::law::Law;
 use crate::entropy::Entropy;
 use crate::store::Store;
 
+pub use crate::store::audit_of_delivery::Counted;
 pub use crate::store::duties::DutyFilter;
 pub use crate::store::incidents::IncidentFilter;
 pub use crate::store::notices::NoticeFilter;
 pub use crate::store::tasks::TaskFilter;
 pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
+pub use audit_delivery::{DeliveryAudit, Finding, Queue};
 pub use bootstrap::operator_id;
 pub use claim_deliveries::Outgoing;
 pub use error::ServiceError;
 pub use import_agreements::ImportRow;
+pub use network_watch::NetworkWatch;
 pub use preview_incident::Preview;
 pub use read::{LedgerEntry, LedgerFilter};
 pub use receive_acknowledgement::AcknowledgementError;
@@ -105,6 +111,7 @@ pub use show_agreements::AgreementFilter;
 pub use show_authority::Supervision;
 pub use show_outcomes::DutyWithClocks;
 pub use verify_ledger::{Misfit, Verification, verify_ledger};
+pub use watch_clocks::Clocks;
 
 /// Says why requests may not go to an address.
 pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;
@@ -146,6 +153,8 @@ pub struct Service {
     pub check_url: CheckUrl,
     /// How long a claimed delivery is held, in real time; longer than any attempt may take, so that no heartbeat is needed.
     pub lease: time::Duration,
+    /// Whether our own network works, as far as this process can tell.
+    pub network: NetworkWatch,
     /// Wakes the workers after a commit that gave them work. A lost wake-up costs only delay.
     pub nudge: Arc<Notify>,
 }

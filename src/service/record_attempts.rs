@@ -20,7 +20,7 @@ use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
 use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, micros, receipts};
-use crate::telemetry;
+use crate::telemetry::{self, Timed};
 
 /// A request that was sent, and what came of it.
 #[derive(Debug, Clone)]
@@ -72,6 +72,7 @@ impl Service {
             return Ok(());
         }
         let service = self.clone();
+        let lenient = self.network.judge(&attempted);
         let told_others = self
             .store
             .write(move |connection| {
@@ -79,7 +80,7 @@ impl Service {
                 // Notices are locked before their deliveries, in the order in which an acknowledgement does it.
                 let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
                 let facts = notices::facts(connection, &ids)?;
-                service.record(connection, &attempted)?;
+                service.record(connection, &attempted, lenient)?;
                 service.note_verifications(connection, &attempted)?;
                 let told = service.arrived(connection, &attempted, facts)?;
                 Ok::<_, ServiceError>((told, attempted))
@@ -87,11 +88,12 @@ impl Service {
             .await?;
         let (told, attempted) = told_others;
         for one in &attempted {
-            telemetry::delivery_attempted(one.outcome.as_str());
-            if one.outcome == Outcome::Delivered && one.sent.number == 1 {
-                let took = one.ended_at - one.sent.created_at;
-                telemetry::delivery_late_by(took.try_into().unwrap_or_default());
-            }
+            telemetry::delivery_attempted(one.outcome.as_str(), one.sent.endpoint.channel().as_str());
+            telemetry::late_by(Timed::Delivery, one.sent.started_at - one.sent.due_at);
+        }
+        // What is recorded must not be recorded again because of this.
+        if let Err(error) = self.record_network().await {
+            tracing::error!(%error, "the state of our network could not be written down; trying again");
         }
         if told {
             self.nudge.notify_waiters();
@@ -99,15 +101,22 @@ impl Service {
         Ok(())
     }
 
-    fn record(&self, connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<(), ServiceError> {
+    fn record(
+        &self,
+        connection: &mut AnyConnection,
+        attempted: &[Attempted],
+        lenient: bool,
+    ) -> Result<(), ServiceError> {
         let ended: Vec<_> = attempted.iter().map(ended).collect();
         deliveries::close_attempts(connection, &ended)?;
-        let outcomes: Vec<_> = attempted.iter().map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
+        let charged = attempted.iter().filter(|one| !one.is_spared(lenient));
+        let outcomes: Vec<_> = charged.map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
         let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
         let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
-        let finished: Vec<_> =
-            attempted.iter().filter(|one| held.contains(&one.sent.delivery)).map(|one| self.finished(one)).collect();
+        let still_held = attempted.iter().filter(|one| held.contains(&one.sent.delivery));
+        let finish = |one| if Attempted::is_spared(one, lenient) { self.put_off(one) } else { self.finished(one) };
+        let finished: Vec<_> = still_held.map(finish).collect();
         deliveries::finish(connection, &finished)?;
         deliveries::hasten(connection, &recovered, self.clock.now())?;
         let stuck: Vec<_> =
@@ -120,7 +129,7 @@ impl Service {
         let window = (one.sent.created_at, one.sent.deadline_at);
         let chance = self.entropy.unit();
         let next = if one.sent.notice.is_some() { next } else { next_of_reminder };
-        let (state, next_at) = match next(one.outcome, one.sent.number, window, wish, one.ended_at, chance) {
+        let (state, next_at) = match next(one.outcome, one.sent.charged(), window, wish, one.ended_at, chance) {
             Next::Done => ("delivered", one.ended_at),
             Next::Gone => ("gone", one.ended_at),
             Next::Closed => ("closed", one.ended_at),
@@ -132,6 +141,7 @@ impl Service {
             state,
             lane: one.sent.lane.later().index(),
             next_at: micros(next_at),
+            uncharged: one.sent.uncharged,
         }
     }
 

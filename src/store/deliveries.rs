@@ -60,6 +60,12 @@ pub struct Claimed {
     /// Number of this attempt.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
+    /// How many attempts before it are not charged.
+    #[diesel(sql_type = Integer)]
+    pub uncharged: i32,
+    /// When it was due, microseconds.
+    #[diesel(sql_type = BigInt)]
+    pub due_at: i64,
     /// The token without which nothing may be written.
     #[diesel(sql_type = BigInt)]
     pub lease: i64,
@@ -107,9 +113,10 @@ pub fn claim(
         "WITH due AS MATERIALIZED (SELECT id FROM delivery \
          WHERE state = 'open' AND lane = $1 AND tenant_id = $2 AND next_at <= $3 \
          ORDER BY next_at, deadline_at LIMIT $4 {skip}) \
-         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, next_at = $5 \
+         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, due_at = next_at, next_at = $5 \
          WHERE id IN (SELECT id FROM due) \
-         RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, lease, created_at, deadline_at"
+         RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, uncharged, due_at, lease, \
+         created_at, deadline_at"
     );
     Ok(diesel::sql_query(sql)
         .bind::<Integer, _>(lane.index())
@@ -181,6 +188,8 @@ pub struct FinishedDelivery {
     pub lane: i32,
     /// Time of the next attempt, microseconds.
     pub next_at: i64,
+    /// How many attempts are not charged.
+    pub uncharged: i32,
 }
 
 /// Closes attempts, in one statement; also those whose lease was lost, since they happened.
@@ -211,19 +220,8 @@ pub fn still_held(connection: &mut AnyConnection, pairs: &[(&str, i64)]) -> Resu
 
 /// Writes what becomes of deliveries, fenced by their lease, in one statement.
 pub fn finish(connection: &mut AnyConnection, finished: &[FinishedDelivery]) -> Result<(), StoreError> {
-    batch::update(connection, "delivery", &["id", "lease"], &["state", "lane", "next_at"], finished)?;
+    batch::update(connection, "delivery", &["id", "lease"], &["state", "lane", "next_at", "uncharged"], finished)?;
     Ok(())
-}
-
-/// When the next open delivery is due, and how many are open, per lane.
-pub fn outlook(connection: &mut AnyConnection) -> Result<Vec<(i32, i64, i64)>, StoreError> {
-    type Row = (i32, Option<i64>, i64);
-    let rows: Vec<Row> = delivery::table
-        .filter(delivery::state.eq("open"))
-        .group_by(delivery::lane)
-        .select((delivery::lane, diesel::dsl::min(delivery::next_at), diesel::dsl::count_star()))
-        .load(connection)?;
-    Ok(rows.into_iter().filter_map(|(lane, next, count)| Some((lane, next?, count))).collect())
 }
 
 /// The due time of the next open delivery of a lane; one look into the index.

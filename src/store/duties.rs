@@ -320,12 +320,3 @@ pub fn by_ids(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>,
     let rows: Vec<DutyRow> = duty::table.filter(duty::id.eq_any(ids)).select(DutyRow::as_select()).load(connection)?;
     read(connection, rows)
 }
-
-/// How many open duties stand in each state.
-pub fn count_by_state(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>, StoreError> {
-    Ok(duty::table
-        .filter(duty::is_open)
-        .group_by(duty::state)
-        .select((duty::state, diesel::dsl::count_star()))
-        .load(connection)?)
-}

@@ -4,6 +4,7 @@
 
 pub mod agreements;
 mod among;
+pub mod audit_of_delivery;
 pub mod authorities;
 pub mod authority_filings;
 mod backup;

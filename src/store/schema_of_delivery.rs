@@ -41,6 +41,8 @@ diesel::table! {
         next_at -> BigInt,
         deadline_at -> BigInt,
         attempts -> Integer,
+        uncharged -> Integer,
+        due_at -> BigInt,
         lease -> BigInt,
         created_at -> BigInt,
     }

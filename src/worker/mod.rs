@@ -2,6 +2,7 @@
 //!
 //! Woken two ways, by the nudge after a commit and by the clock; a lost nudge costs only delay.
 
+pub mod auditor;
 pub mod delivery;
 pub mod duties;
 pub mod escalation;

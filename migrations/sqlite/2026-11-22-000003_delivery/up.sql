@@ -50,6 +50,8 @@ CREATE TABLE delivery_by_lane (
     next_at BIGINT NOT NULL,
     deadline_at BIGINT NOT NULL,
     attempts INTEGER NOT NULL,
+    uncharged INTEGER NOT NULL DEFAULT 0,
+    due_at BIGINT NOT NULL DEFAULT 0,
     lease BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 );
