@@ -176,7 +176,8 @@ mod tests {
             (Standing { superseded: true, ..Standing::default() }, End::Superseded),
             (Standing { withdrawn: true, ..Standing::default() }, End::Withdrawn),
         ] {
-            assert_eq!(Ladder::CODES.map(|(_, ladder)| standing.end_of(ladder)), [Some(end); 2]);
+            let ends = [Ladder::Delivered, Ladder::Acknowledged].map(|ladder| standing.end_of(ladder));
+            assert_eq!(ends, [Some(end); 2]);
         }
     }
 

@@ -58,9 +58,12 @@ impl Service {
             return Ok(0);
         }
         let due = escalations::due(connection, &notices, now)?;
-        let watched: Vec<Watched> = watched::of(connection, &notices)?;
-        let mut reach = Reach::of(connection, &watched)?;
+        let watched = watched::of(connection, &notices)?;
         let watched: HashMap<&str, &Watched> = watched.iter().map(|one| (one.notice.as_str(), one)).collect();
+        let fires = |step: &Step| {
+            watched.get(step.notice.as_str()).filter(|notice| notice.standing.end_of(step.ladder).is_none()).copied()
+        };
+        let mut reach = Reach::of(connection, &due.iter().filter_map(fires).collect::<Vec<_>>())?;
         let mut written = Written::default();
         for step in &due {
             let Some(notice) = watched.get(step.notice.as_str()) else { continue };

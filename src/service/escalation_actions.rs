@@ -45,7 +45,8 @@ impl Done {
     }
 }
 
-/// Whom the notices of a batch can reach, and by whom and what they were tried; read with one statement each.
+/// Whom the notices of a batch can reach, and how they were tried; read with one statement each.
+#[derive(Default)]
 pub(super) struct Reach {
     endpoints: HashMap<String, Vec<Endpoint>>,
     contacts: HashMap<String, Vec<Contact>>,
@@ -54,19 +55,17 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    pub(super) fn of(connection: &mut AnyConnection, watched: &[Watched]) -> Result<Self, ServiceError> {
+    pub(super) fn of(connection: &mut AnyConnection, watched: &[&Watched]) -> Result<Self, ServiceError> {
+        if watched.is_empty() {
+            return Ok(Self::default());
+        }
         let notices: Vec<String> = watched.iter().map(|one| one.notice.to_string()).collect();
         let controllers: Vec<String> = watched.iter().map(|one| one.agreement.controller.to_string()).collect();
         let mut owners = controllers.clone();
         owners.extend(watched.iter().map(|one| one.processor.to_string()));
         owners.sort_unstable();
         owners.dedup();
-        let mut reach = Self {
-            endpoints: HashMap::new(),
-            contacts: organisations::contacts(connection, &controllers)?,
-            tried: HashMap::new(),
-            tasks: HashMap::new(),
-        };
+        let mut reach = Self { contacts: organisations::contacts(connection, &controllers)?, ..Self::default() };
         for (channel, owners) in [(Channel::Webhook, &owners), (Channel::Email, &controllers)] {
             for endpoint in endpoints::of_organisations(connection, channel, owners)? {
                 reach.endpoints.entry(endpoint.organisation.to_string()).or_default().push(endpoint);

@@ -215,11 +215,7 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" | "reopenDuty" => {
             outcome(operation, app, world).await
         }
-        "recordTaskResult" => {
-            let task = some_task(app, world).await;
-            let body = json!({"outcome": "not_reached", "at": rfc3339(app.now()), "by": "Max Muster"});
-            staff.post(&(at("tasks", task["id"].as_str().unwrap()) + "/result"), &body).await
-        }
+        "recordTaskResult" => tried(app, world).await,
         "releaseIncident" => release(app, world).await,
         "createSource" | "replaceSource" | "receiveNotice" => chain(operation, app, world).await,
         "createReceiverKey" | "retireReceiverKey" | "receiveAcknowledgement" | "disputeNotice" => {
@@ -227,6 +223,13 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         }
         unknown => panic!("the table has no request for {unknown}: add one"),
     }
+}
+
+/// Somebody was called and not reached.
+async fn tried(app: &TestApp, world: &World) -> Answer {
+    let path = format!("/v1/tasks/{}/result", some_task(app, world).await["id"].as_str().unwrap());
+    let body = json!({"outcome": "not_reached", "at": rfc3339(app.now()), "by": "Max Muster"});
+    world.processor().post(&path, &body).await
 }
 
 /// A second person releases what the first one filed, once the processor asks for that.

@@ -84,7 +84,9 @@ both! {
         assert_eq!((of("notice.initial"), of("notice.reminder")), (initial, reminders));
 
         let heard = desk.taken().await;
-        heard.iter().for_each(|one| one.verify(&secret, &key));
+        for one in &heard {
+            one.verify(&secret, &key);
+        }
         let said: Vec<_> = heard.iter().map(|one| (one.json["data"]["ladder"].clone(), one.json["data"]["action"].clone())).collect();
         assert_eq!(said.len(), 3);
         for wanted in [("delivered", "tell_management"), ("acknowledged", "tell_management"), ("delivered", "last_call")] {

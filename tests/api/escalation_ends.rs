@@ -106,8 +106,8 @@ both! {
         assert_eq!(instant(&begun["steps"][0]["due_at"]), app.now() + Duration::minutes(5));
         app.advance(Duration::minutes(5));
         app.step_workers().await;
-        let fired = steps(&escalation(&world, &notice).await["until_delivered"]);
-        assert_eq!(fired[0], expected(&[("next_channel", "fired", "no_channel")])[0]);
+        let first = steps(&escalation(&world, &notice).await["until_delivered"]);
+        assert_eq!(first[0], expected(&[("next_channel", "fired", "no_channel")])[0]);
     }
 
     async fn a_drill_has_none(app: TestApp) {
