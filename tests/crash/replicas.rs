@@ -92,8 +92,8 @@ async fn a_late_answer_changes_no_schedule_but_counts() {
     assert_eq!(diesel::sql_query(end).execute(&mut connection).unwrap(), 1);
     let second = next(&mut received).await;
     assert_eq!((first.id, first.status, second.status), (second.id, 200, 500));
-    let failed = |delivery: &Value| delivery["attempts"][1]["outcome"] == "transient";
-    let taken_over = world.delivery(base, &notice, failed).await;
+    let has_failed = |delivery: &Value| delivery["attempts"][1]["outcome"] == "transient";
+    let taken_over = world.delivery(base, &notice, has_failed).await;
     assert_eq!(taken_over["attempts"][0]["ended_at"], json!(null));
 
     receivers.release();
