@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, upkeep};
-use crate::worker::{delivery, duties};
+use crate::worker::{delivery, duties, probes};
 
 /// Every worker of the service.
 pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
@@ -12,6 +12,7 @@ pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'sta
     vec![
         Box::pin(delivery::run(service(), app.outbound.clone(), app.concurrency, token())),
         Box::pin(duties::run(service(), token())),
+        Box::pin(probes::run(service(), token())),
         Box::pin(upkeep::fold_metrics(app.metrics.clone(), token())),
         Box::pin(upkeep::keep_database_time(service(), token())),
     ]

@@ -88,11 +88,13 @@ pub enum FailureKind {
     BodyTooSlow,
     /// What it answered is not HTTP, or larger than is read.
     InvalidAnswer,
+    /// It took a verification but did not answer what it was asked to.
+    NoEcho,
 }
 
 impl FailureKind {
     /// Every kind, in the order in which an attempt meets them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidRequest,
         Self::ForbiddenAddress,
         Self::Dns,
@@ -106,6 +108,7 @@ impl FailureKind {
         Self::Throttled,
         Self::Status5xx,
         Self::BodyTooSlow,
+        Self::NoEcho,
     ];
 
     /// The word for it, as it is stored and shown.
@@ -124,6 +127,7 @@ impl FailureKind {
             Self::Status5xx => "status_5xx",
             Self::BodyTooSlow => "body_too_slow",
             Self::InvalidAnswer => "invalid_answer",
+            Self::NoEcho => "no_echo",
         }
     }
 }
@@ -156,7 +160,7 @@ mod tests {
         let failures =
             FailureKind::ALL.into_iter().flat_map(|kind| [Outcome::Transient(kind), Outcome::Configuration(kind)]);
         let all: Vec<_> = [Outcome::Delivered, Outcome::Accepted, Outcome::Gone].into_iter().chain(failures).collect();
-        assert_eq!(all.len(), 3 + 2 * 13);
+        assert_eq!(all.len(), 3 + 2 * 14);
         for outcome in all {
             assert_eq!(Outcome::from_parts(outcome.as_str(), outcome.kind().map(FailureKind::as_str)), Some(outcome));
         }

@@ -31,6 +31,7 @@ pub mod owed;
 pub mod page;
 pub mod parse;
 pub mod phase;
+pub mod redelivery;
 pub mod reported;
 pub mod source;
 pub mod span;

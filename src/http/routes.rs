@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, deadline, decisions, duties, filings, import, incidents, instructions, notices,
-    obligations, organisations, phases, sources, system, webhooks,
+    agreements, authorities, deadline, decisions, duties, endpoints, filings, import, incidents, instructions, notices,
+    obligations, organisations, phases, redeliveries, sources, system, webhooks,
 };
 
 /// One operation of the interface.
@@ -61,7 +61,9 @@ routes! {
     GET "/v1/notices/{id}/content" => notices::content;
     POST "/v1/notices/{id}/acknowledgement" => notices::acknowledge;
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
+    GET "/v1/notices/{id}/history" => notices::history;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
+    POST "/v1/redeliveries" => redeliveries::request;
     GET "/v1/duties" => duties::board;
     GET "/v1/duties/{id}" => decisions::duty;
     POST "/v1/duties/{id}/waiver" => decisions::waive;
@@ -85,6 +87,10 @@ routes! {
     PUT "/v1/webhooks/{id}" => webhooks::change;
     POST "/v1/webhooks/{id}/rotate" => webhooks::rotate;
     POST "/v1/webhooks/{id}/test" => webhooks::test;
+    GET "/v1/endpoints" => endpoints::list;
+    GET "/v1/endpoints/unproven" => endpoints::unproven;
+    GET "/v1/endpoints/{id}" => endpoints::show;
+    POST "/v1/endpoints/{id}/verification" => endpoints::verify;
     POST "/v1/sources" => sources::create;
     GET "/v1/sources" => sources::list;
     GET "/v1/sources/{id}" => sources::show;

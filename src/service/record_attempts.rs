@@ -7,16 +7,19 @@ use time::OffsetDateTime;
 
 use super::claim_deliveries::Outgoing;
 use super::duty_facts::all_duty_facts;
+use super::verify_endpoint::echoes;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::{Earlier, Reached, course};
 use crate::domain::delivery::{Next, next, next_of_reminder, retry_after};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
+use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::incident::ReceiptLevel;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::milestone::Milestone;
+use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
 use crate::store::{AnyConnection, duties, endpoints, ledger, micros};
@@ -46,12 +49,22 @@ pub struct Attempted {
 }
 
 impl Attempted {
-    /// The word of an endpoint that has not proved itself is no proof that a notice has arrived.
-    fn judged(mut self) -> Self {
+    /// The word of an endpoint that has not proved itself is no proof that a notice has arrived. A webhook proves itself by
+    /// answering the challenge of its verification, `challenge`, and by nothing less.
+    fn judged(mut self, challenge: impl FnOnce(&str) -> String) -> Self {
         if self.outcome == Outcome::Delivered && self.sent.notice.is_some() && !self.sent.verified {
             self.outcome = Outcome::Accepted;
         }
+        if self.outcome.is_success() && self.asked_to_echo() {
+            let has_echoed = echoes(&self.answer, &challenge(&self.sent.delivery));
+            self.outcome = if has_echoed { Outcome::Delivered } else { Outcome::Configuration(FailureKind::NoEcho) };
+        }
         self
+    }
+
+    /// Whether a webhook was asked to prove itself; a mailbox is confirmed by who reads it.
+    pub(super) fn asked_to_echo(&self) -> bool {
+        self.sent.event == EventType::EndpointVerify && self.sent.endpoint.channel() == Channel::Webhook
     }
 }
 
@@ -65,7 +78,8 @@ impl Service {
         let told_others = self
             .store
             .write(move |connection| {
-                let attempted: Vec<_> = attempted.into_iter().map(Attempted::judged).collect();
+                let attempted: Vec<_> =
+                    attempted.into_iter().map(|one| one.judged(|delivery| service.challenge(delivery))).collect();
                 // Notices are locked before their deliveries, in the order in which an acknowledgement does it.
                 let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
                 let facts = notices::facts(connection, &ids)?;
@@ -94,12 +108,13 @@ impl Service {
         deliveries::close_attempts(connection, &ended)?;
         let outcomes: Vec<_> = attempted.iter().map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
         let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
-        deliveries::hasten(connection, &recovered, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
         let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
         let finished: Vec<_> =
             attempted.iter().filter(|one| held.contains(&one.sent.delivery)).map(|one| self.finished(one)).collect();
-        Ok(deliveries::finish(connection, &finished)?)
+        deliveries::finish(connection, &finished)?;
+        // Not before what was sent just now is finished, or it would go out again.
+        Ok(deliveries::hasten(connection, &recovered, self.clock.now())?)
     }
 
     fn finished(&self, one: &Attempted) -> FinishedDelivery {
