@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::claim_deliveries::Outgoing;
 use super::duty_facts::all_duty_facts;
-use super::verify_endpoint::echoes;
+use super::verify_endpoint::{echoes, note_verifications};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::{Earlier, Reached, course};
@@ -84,7 +84,7 @@ impl Service {
                 let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
                 let facts = notices::facts(connection, &ids)?;
                 service.record(connection, &attempted)?;
-                service.note_verifications(connection, &attempted)?;
+                note_verifications(connection, &attempted)?;
                 let told = service.arrived(connection, &attempted, facts)?;
                 Ok::<_, ServiceError>((told, attempted))
             })

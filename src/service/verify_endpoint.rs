@@ -54,27 +54,23 @@ impl Service {
         self.nudge.notify_waiters();
         Ok(delivery)
     }
+}
 
-    /// Marks endpoints that have echoed what they were asked to; what is owed to them goes out at once.
-    pub(super) fn note_verifications(
-        &self,
-        connection: &mut AnyConnection,
-        attempted: &[Attempted],
-    ) -> Result<(), ServiceError> {
-        let proved = attempted.iter().filter(|one| one.asked_to_echo() && one.outcome == Outcome::Delivered);
-        for one in proved {
-            let (id, address) = (&one.sent.endpoint, one.sent.url.as_str());
-            let Some(endpoint) = endpoints::prove(connection, id, address, one.ended_at)? else { continue };
-            if !endpoint.was_verified {
-                deliveries::hasten(connection, &[id.to_string()], one.ended_at)?;
-                let actor = Actor::service(endpoint.created_by.clone());
-                let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: one.ended_at };
-                let facts = json!({"delivery": one.sent.delivery});
-                ledger::append(connection, &[deed.entry("endpoint.verified", id.as_str(), None, facts)])?;
-            }
+/// Marks endpoints that have echoed what they were asked to; what is owed to them goes out at once.
+pub(super) fn note_verifications(connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<(), ServiceError> {
+    let proved = attempted.iter().filter(|one| one.asked_to_echo() && one.outcome == Outcome::Delivered);
+    for one in proved {
+        let (id, address) = (&one.sent.endpoint, one.sent.url.as_str());
+        let Some(endpoint) = endpoints::prove(connection, id, address, one.ended_at)? else { continue };
+        if !endpoint.was_verified {
+            deliveries::hasten(connection, &[id.to_string()], one.ended_at)?;
+            let actor = Actor::service(endpoint.created_by.clone());
+            let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: one.ended_at };
+            let facts = json!({"delivery": one.sent.delivery});
+            ledger::append(connection, &[deed.entry("endpoint.verified", id.as_str(), None, facts)])?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Whether an answer holds `challenge`, as `{"challenge": "…"}` or as its plain text.

@@ -315,7 +315,7 @@ pub fn of_notice(
         let channel = endpoint.channel();
         let overdue = is_late && ["open", "gone"].contains(&state.as_str());
         let notice = told.clone();
-        views.push(DeliveryView { notice, endpoint, channel, kind, state, overdue, next_at, attempts, id });
+        views.push(DeliveryView { id, notice, endpoint, channel, kind, state, overdue, next_at, attempts });
     }
     Ok(Page::cut(views, page.limit, |view| view.id.clone()))
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::service::{Service, ServiceError};
 
 /// How often it looks; nobody waits for a probe.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 /// Asks a batch of endpoints whose time has come; answers how many were looked at. The step that tests call.
 pub async fn step(service: &Service) -> Result<usize, ServiceError> {

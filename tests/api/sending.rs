@@ -129,7 +129,7 @@ both! {
 
     async fn what_is_gone_stays_gone_until_somebody_asks(app: TestApp) {
         let world = app.world(1).await;
-        world.receiver.reply_once(Reply::Status(410));
+        world.receiver.reply(Reply::Status(410));
         world.file().await;
         app.step_workers().await;
         let delivery = world.delivery(0).await;
@@ -140,6 +140,7 @@ both! {
         assert_eq!(world.receiver.taken_of("notice.initial").await.len(), 0);
         assert_eq!(world.notice(0).await["state"], "pending");
 
+        world.receiver.reply(Reply::Status(204));
         let path = format!("/v1/notices/{}/redeliver", text(&world.notice(0).await["id"]));
         let asked = world.processor().request("POST", &path).send().await.expect(202);
         assert_eq!(asked.json["deliveries"], json!([delivery["id"]]));
