@@ -9,6 +9,7 @@ mod demo;
 mod grant;
 mod import;
 mod obligations;
+mod rotate;
 mod serve;
 mod upkeep;
 mod verify;
@@ -74,6 +75,8 @@ enum Command {
     },
     /// Show who owes what after an incident: the catalogue of obligations.
     Obligations(obligations::ObligationsArguments),
+    /// Make a new signing key; the one before stays published, and signs webhooks too for a while.
+    RotateSigningKey(rotate::RotateArguments),
     /// Print the description of the HTTP interface, as it is served at /openapi.yaml.
     Openapi,
     /// Ask a running service whether it is ready; for health checks of containers.
@@ -143,6 +146,7 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Verify { json, file: None } => verify::run(configuration()?.database.url.expose(), json),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),
         Command::Obligations(wanted) => obligations::run(&configuration()?, wanted),
+        Command::RotateSigningKey(wanted) => rotate::run(&configuration()?, &wanted),
         Command::Bench(wanted) => bench::measure(wanted),
         Command::Health { url } => client::health(&configuration()?, url),
     }

@@ -10,7 +10,7 @@ use url::Url;
 use super::AppError;
 use crate::clock::Clock;
 use crate::config::{self, Config, IssuerKeys, Ports};
-use crate::crypto::{MasterKey, SigningKey};
+use crate::crypto::{KeyHistory, MasterKey, SigningKey};
 use crate::domain::law::{Law, LawFile, LawFiles};
 use crate::entropy::Entropy;
 use crate::http;
@@ -44,14 +44,28 @@ pub(super) fn service(
     // Before anything is made or opened: without a law that makes sense there is nothing to serve.
     let law = Arc::new(law(config)?);
     let rows = freeze(&law)?;
-    let signing_key = signing_key(config, &entropy)?;
+    let key_history = Arc::new(KeyHistory::load_or_create(&config.data_dir, &entropy, clock.now())?);
+    let signing_key = key_history.current().clone();
     let master_key = master_key(&config.master_key, &entropy)?;
     let store = Store::open(config.database.url.expose(), config.database.connections.get())?;
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
     let (lease, nudge) = (lease(&config.outbound), Arc::default());
-    Ok(Service { store, clock, entropy, signing_key, master_key, law, rows, public_url, check_url, lease, nudge })
+    Ok(Service {
+        store,
+        clock,
+        entropy,
+        signing_key,
+        key_history,
+        master_key,
+        law,
+        rows,
+        public_url,
+        check_url,
+        lease,
+        nudge,
+    })
 }
 
 /// The law, from the configured files or those built in; a file that makes no sense stops the start.

@@ -4,6 +4,7 @@
 
 mod jws;
 mod key_file;
+mod key_history;
 mod master_key;
 mod received;
 mod return_path;
@@ -14,8 +15,9 @@ mod webhook;
 use aws_lc_rs::{digest, hmac};
 use thiserror::Error;
 
-pub use self::jws::verify_jws;
+pub use self::jws::{UncheckedJws, verify_jws};
 pub use self::key_file::KeyFileError;
+pub use self::key_history::{KeyHistory, Rotation};
 pub use self::master_key::MasterKey;
 pub use self::received::{SenderKey, SignedHeaders, is_genuine};
 pub use self::return_path::ReturnPath;

@@ -32,6 +32,8 @@ pub mod owed;
 pub mod page;
 pub mod parse;
 pub mod phase;
+pub mod receipt;
+pub mod receiver_key;
 pub mod reported;
 pub mod source;
 pub mod span;

@@ -18,6 +18,7 @@ mod organisations;
 mod pages;
 mod phases;
 mod problem;
+mod receiver_keys;
 mod request_id;
 mod routes;
 mod sources;

@@ -10,6 +10,7 @@ use super::extract::{JsonBody, Query, path_id, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
 use crate::domain::incident::NoticeState;
+use crate::domain::receipt::Dispute;
 use crate::service::{Acknowledgement, NoticeFilter, ServiceError};
 
 /// `GET /v1/notices`
@@ -51,6 +52,19 @@ pub(super) async fn acknowledge(
     let id = path_id(&id)?;
     let acknowledgement = Acknowledgement::parse(&body.value).map_err(ServiceError::Refused)?;
     Ok(shown(&api.service.acknowledge(&actor, id, acknowledgement).await?, None))
+}
+
+/// `POST /v1/notices/{id}/dispute`
+pub(super) async fn dispute(
+    api: Shared,
+    caller: Caller,
+    id: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, Problem> {
+    let actor = caller.with(&[Scope::NoticesAck])?;
+    let id = path_id(&id)?;
+    let dispute = Dispute::parse(&body.value).map_err(ServiceError::Refused)?;
+    Ok(shown(&api.service.dispute_notice(&actor, id, dispute).await?, None))
 }
 
 /// `GET /v1/notices/{id}/deliveries`

@@ -17,6 +17,7 @@ use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::milestone::Milestone;
+use crate::domain::vocabulary::InformedBy;
 use crate::store::deliveries::{self, Claimed, NewAttemptRow};
 use crate::store::endpoints::{self, Target, secret_context};
 use crate::store::notices::{self, NoticeFacts};
@@ -197,10 +198,12 @@ impl Service {
     /// The thin body: who, which, the digest of the content, and where to fetch it. No content of the incident.
     fn notice_data(&self, notice: &NoticeFacts, target: &Target, facts: &Facts, now: OffsetDateTime) -> Value {
         let duty = facts.authority.get(&(notice.incident.clone(), notice.controller.clone()));
-        // Until the notice has arrived the clock has not started; this very request starts it when it gets through.
+        // Until the notice has arrived the clock has not started; this very request starts it when it gets through, unless that is
+        // left to the acknowledgement.
         let due = duty.and_then(|duty| {
             let region = region(&self.law.calendar, &duty.terms.region)?;
-            Some(duty.state.due().copied().unwrap_or_else(|| duty.terms.due(now, region, None)))
+            let begins = notice.informed_by == InformedBy::Earlier;
+            duty.state.due().copied().or_else(|| begins.then(|| duty.terms.due(now, region, None)))
         });
         let time = |at: Option<OffsetDateTime>| {
             at.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
@@ -231,7 +234,7 @@ impl Service {
         let secrets = self.secrets(&target, now)?;
         let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
         let timestamp = now.unix_timestamp();
-        let signatures = webhook_signatures(&secrets, &self.signing_key, &claimed.id, timestamp, &body);
+        let signatures = webhook_signatures(&secrets, &self.key_history.signers(now), &claimed.id, timestamp, &body);
         let time = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
         let headers = [
             ("content-type", "application/json".to_owned()),

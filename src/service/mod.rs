@@ -21,19 +21,24 @@ mod create_agreement;
 mod create_organisation;
 mod create_webhook;
 mod derive;
+mod dispute_notice;
 mod duty_facts;
 mod error;
 mod file_incident;
 mod give_instruction;
 mod happen;
 mod import_agreements;
+mod informed;
 mod join_affected;
+mod keep_receiver_key;
 mod keep_source;
 mod next_version;
 mod on_behalf;
 mod part;
 mod preview_incident;
 mod read;
+mod receipts;
+mod receive_acknowledgement;
 mod receive_notice;
 mod record;
 mod record_attempts;
@@ -67,7 +72,7 @@ use tokio::sync::Notify;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::crypto::{MasterKey, SigningKey, sha256_hex};
+use crate::crypto::{KeyHistory, MasterKey, SigningKey, sha256_hex};
 use crate::domain::catalogue::{FrozenRow, Obligation};
 use crate::domain::id::Id;
 use crate::domain::law::Law;
@@ -85,6 +90,7 @@ pub use error::ServiceError;
 pub use import_agreements::ImportRow;
 pub use preview_incident::Preview;
 pub use read::{LedgerEntry, LedgerFilter};
+pub use receive_acknowledgement::AcknowledgementError;
 pub use receive_notice::{Inbound, InboundError, Taken};
 pub use record_attempts::Attempted;
 pub use release_incident::Release;
@@ -119,6 +125,8 @@ pub struct Service {
     pub entropy: Entropy,
     /// Signs receipts and webhooks.
     pub signing_key: SigningKey,
+    /// That key and those before it.
+    pub key_history: Arc<KeyHistory>,
     /// Seals secrets at rest.
     pub master_key: MasterKey,
     /// Obligations, holidays and authorities.

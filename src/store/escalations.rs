@@ -1,11 +1,13 @@
 //! The steps of the ladders of notices. A step is a row, and fires once. Decides nothing about what a step does.
 
+use diesel::prelude::*;
 use time::OffsetDateTime;
 
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::micros;
+use super::schema_of_delivery::escalation;
 use crate::domain::id::NoticeId;
 use crate::domain::terms::{Ladder, Ladders};
 
@@ -54,5 +56,17 @@ pub fn begin(connection: &mut AnyConnection, notices: &[FirstSteps<'_>]) -> Resu
         }
     }
     batch::insert(connection, &rows)?;
+    Ok(())
+}
+
+/// Ends the ladder of a notice whose next step has nothing to do any more; what has fired stays.
+pub fn end(connection: &mut AnyConnection, notice: &NoticeId, ladder: Ladder) -> Result<(), StoreError> {
+    let open = escalation::table.filter(
+        escalation::notice_id
+            .eq(notice.as_str())
+            .and(escalation::ladder.eq(ladder.as_str()))
+            .and(escalation::state.eq("open")),
+    );
+    diesel::update(open).set(escalation::state.eq("not_needed")).execute(connection)?;
     Ok(())
 }

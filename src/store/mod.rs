@@ -30,6 +30,8 @@ pub mod organisations;
 pub mod origins;
 pub mod outbox;
 pub mod parties;
+pub mod receipts;
+pub mod receiver_keys;
 pub mod releases;
 pub(crate) mod row;
 pub(crate) mod schema;

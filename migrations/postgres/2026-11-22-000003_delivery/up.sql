@@ -84,6 +84,8 @@ CREATE INDEX notice_open ON notice (id) WHERE acknowledged_at IS NULL AND NOT dr
 ALTER TABLE receipt ADD COLUMN means TEXT;
 ALTER TABLE receipt ADD COLUMN evidence_sha256 TEXT;
 ALTER TABLE receipt ADD COLUMN previous_sha256 TEXT;
+-- What proves it, where that came from the other side: its own signed statement, or its words.
+ALTER TABLE receipt ADD COLUMN evidence TEXT;
 
 -- The dialogue with a mail server about one attempt.
 CREATE TABLE mail_dialogue (
