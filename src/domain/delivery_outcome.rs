@@ -96,11 +96,13 @@ pub enum FailureKind {
     MailAuthentication,
     /// The message was taken, and came back later.
     MailBounced,
+    /// Nothing was sent: the agreement does not allow the place where the relay stands.
+    Withheld,
 }
 
 impl FailureKind {
     /// Every kind, in the order in which an attempt meets them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::ForbiddenAddress,
         Self::Dns,
@@ -118,6 +120,7 @@ impl FailureKind {
         Self::MailDeferred,
         Self::MailRefused,
         Self::MailBounced,
+        Self::Withheld,
     ];
 
     /// The word for it, as it is stored and shown.
@@ -140,6 +143,7 @@ impl FailureKind {
             Self::MailRefused => "mail_refused",
             Self::MailAuthentication => "mail_authentication",
             Self::MailBounced => "mail_bounced",
+            Self::Withheld => "withheld",
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod incident;
 pub mod instruction;
 pub mod law;
 pub mod ledger;
+pub mod mail_delivery;
 pub mod milestone;
 pub mod organisation;
 pub mod origin;
