@@ -88,9 +88,12 @@ enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<url::Url>,
     },
-    /// Measure filings on this machine, beside bare writing of the same rows.
+    /// Measure filings, deliveries and timers on this machine.
     #[command(hide = true)]
     Bench(bench::BenchArguments),
+    /// The endpoints of `bench`: commands come in, one per line, and counts go out.
+    #[command(hide = true)]
+    BenchSink,
 }
 
 /// Why a command did not do its work. Each is one sentence for a person.
@@ -161,6 +164,7 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::RotateSigningKey(wanted) => rotate::run(&configuration()?, &wanted),
         Command::Bench(wanted) => bench::measure(wanted),
         Command::Bounce(wanted) => bounce::hand_over(&configuration()?, wanted),
+        Command::BenchSink => bench::listen(),
         Command::Health { url } => client::health(&configuration()?, url),
     }
 }

@@ -135,6 +135,8 @@ pub struct Outbound {
     pub connect_timeout: Duration,
     /// Longest wait for a whole attempt.
     pub total_timeout: Duration,
+    /// File with certificate authorities that are trusted beside those of the machine.
+    pub extra_ca: Option<PathBuf>,
 }
 
 /// How deliveries are worked off.

@@ -183,6 +183,7 @@ pub(super) fn outbound(settings: &config::Outbound) -> Result<Outbound, AppError
         },
         connect_timeout: settings.connect_timeout,
         total_timeout: settings.total_timeout,
+        extra_ca: settings.extra_ca.as_deref().map(read).transpose()?,
         ..OutboundSettings::default()
     })?)
 }

@@ -199,12 +199,14 @@ fn outbound(reader: &mut Reader) -> Option<Outbound> {
     });
     let connect_timeout = reader.time_limit("outbound.connect_timeout");
     let total_timeout = reader.time_limit("outbound.total_timeout");
+    let extra_ca = reader.file("outbound.extra_ca");
     Some(Outbound {
         allow: allow?,
         allow_http: allow_http?,
         ports: ports?,
         connect_timeout: connect_timeout?,
         total_timeout: total_timeout?,
+        extra_ca,
     })
 }
 

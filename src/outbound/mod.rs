@@ -37,6 +37,8 @@ pub struct OutboundSettings {
     pub connect_timeout: Duration,
     /// The longest wait for the whole answer, its body included.
     pub total_timeout: Duration,
+    /// Certificate authorities in PEM that are trusted beside those of the machine.
+    pub extra_ca: Option<String>,
     /// What requests carry as `User-Agent`.
     pub user_agent: String,
 }
@@ -49,6 +51,7 @@ impl Default for OutboundSettings {
             ports: vec![443, 8443],
             connect_timeout: Duration::from_secs(3),
             total_timeout: Duration::from_secs(10),
+            extra_ca: None,
             user_agent: concat!("art33/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -135,8 +135,8 @@ fn derived(created_at: OffsetDateTime, way: Way) -> impl Iterator<Item = Stage> 
 fn newest(notice: &NoticeFacts, known: &[Receipt]) -> Option<String> {
     let own = || known.iter().filter(|receipt| receipt.notice == notice.id);
     let named: HashSet<&str> = own().filter_map(|receipt| receipt.previous_sha256.as_deref()).collect();
-    let digests = own().map(|receipt| sha256_hex(receipt.jws.as_bytes()));
-    digests.filter(|digest| !named.contains(digest.as_str())).last()
+    let mut digests = own().map(|receipt| sha256_hex(receipt.jws.as_bytes()));
+    digests.rfind(|digest| !named.contains(digest.as_str()))
 }
 
 /// The ledger entry of a receipt that somebody brought about, in the stream of its notice.

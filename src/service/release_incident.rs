@@ -56,9 +56,13 @@ impl Release {
 
 impl Hold {
     /// The share of the shortest time for telling that the processor allows for the release; none if it asks for no release.
-    pub(super) fn of(policy: Option<ReleasePolicy>, owed: &[Duty], now: OffsetDateTime) -> Option<Self> {
+    pub(super) fn of<'d>(
+        policy: Option<ReleasePolicy>,
+        owed: impl IntoIterator<Item = &'d Duty>,
+        now: OffsetDateTime,
+    ) -> Option<Self> {
         let policy = policy?;
-        let telling = owed.iter().filter(|duty| is_telling(&duty.obligation));
+        let telling = owed.into_iter().filter(|duty| is_telling(&duty.obligation));
         let alarm = telling.filter_map(|duty| duty.state.due()).map(|due| due.alarm_at).min()?;
         let left = (alarm - now).max(Duration::ZERO);
         let window = left * i32::from(policy.window_share_percent) / 100;

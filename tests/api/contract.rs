@@ -141,7 +141,8 @@ async fn known_ids(world: &World) -> Vec<String> {
     let kept = world.record(&filed, 0, &text(&duty["start_at"]), &json!({})).await.expect(201).id();
     let source =
         world.processor().post("/v1/sources", &json!({"name": "Rechenwerk Hosting GmbH"})).await.expect(201).id();
-    let more = [text(&duty["id"]), kept, source];
+    let key = crate::signed_acknowledgement::Desk::register(&world.controller_client(0), 1).await.id;
+    let more = [text(&duty["id"]), kept, source, key];
     let first = vec![
         controller.id.clone(),
         controller.agreement.clone(),
@@ -218,6 +219,9 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "releaseIncident" => release(app, world).await,
         "createSource" | "replaceSource" | "receiveNotice" => chain(operation, app, world).await,
         "readByLink" | "acknowledgeByLink" | "confirmByLink" | "receiveMail" => mail(operation, app, world).await,
+        "createReceiverKey" | "retireReceiverKey" | "receiveAcknowledgement" | "disputeNotice" => {
+            crate::signed_acknowledgement::valid_request(operation, app, world).await
+        }
         unknown => panic!("the table has no request for {unknown}: add one"),
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn signed(secrets: &[&str], id: &str, timestamp: i64) -> String {
     let decoded = |secret: &&str| STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let secrets: Vec<_> = secrets.iter().map(decoded).collect();
     let secrets: Vec<_> = secrets.iter().map(Vec::as_slice).collect();
-    webhook_signatures(&secrets, &signing_key(), id, timestamp, BODY.as_bytes())
+    webhook_signatures(&secrets, &[&signing_key()], id, timestamp, BODY.as_bytes())
 }
 
 /// A good message of this service.
