@@ -2,6 +2,7 @@
 //!
 //! Decides nothing about incidents; only here do all rooms meet.
 
+mod mail;
 mod parts;
 mod server;
 mod upkeep;
@@ -85,6 +86,9 @@ pub enum AppError {
     /// The HTTP client cannot be set up.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
+    /// E-mail cannot be set up.
+    #[error("e-mail: {0}")]
+    Mail(String),
     /// The report template cannot be used.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -106,7 +110,8 @@ impl App {
     /// When any part cannot be had; nothing serves yet.
     pub async fn build(config: &Config, clock: Clock, entropy: Entropy) -> Result<Self, AppError> {
         let (socket, address) = server::bind(config.server.listen)?;
-        let outbound = parts::outbound(&config.outbound)?;
+        let relay = config.mail.as_ref().map(mail::relay).transpose()?;
+        let outbound = parts::outbound(&config.outbound)?.with_relay(relay);
         let service = parts::service(config, address, clock, entropy, &outbound)?;
         let clocks = service.watch_clocks(Clocks::default()).await?;
         service.ensure_operator().await?;

@@ -3,6 +3,7 @@
 //! The only room that knows clap. Results go to the standard output, all else to the standard error.
 
 mod bench;
+mod bounce;
 mod client;
 mod deadline;
 mod demo;
@@ -79,6 +80,8 @@ enum Command {
     RotateSigningKey(rotate::RotateArguments),
     /// Print the description of the HTTP interface, as it is served at /openapi.yaml.
     Openapi,
+    /// Hand a message that came back to a return path over to the running service; reads it from the standard input.
+    Bounce(bounce::BounceArguments),
     /// Ask a running service whether it is ready; for health checks of containers.
     Health {
         /// Where the service is; without it, where the configuration says that it listens.
@@ -116,11 +119,16 @@ pub(crate) enum CliError {
     Refused(String),
     #[error("{0}")]
     Usage(String),
+    #[error("{0}")]
+    Later(String),
 }
+
+/// What mail servers understand as "later" (`EX_TEMPFAIL`).
+const TRY_AGAIN: u8 = 75;
 
 /// Runs the program with the arguments of this process.
 ///
-/// 0 means done, 1 that it failed, 2 that the arguments or the configuration are wrong.
+/// 0 means done, 1 that it failed, 2 that the arguments or the configuration are wrong, 75 that a mail server should try again.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match execute(arguments) {
@@ -129,7 +137,11 @@ pub fn run() -> ExitCode {
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("art33: {error}"));
-            ExitCode::from(if matches!(error, CliError::Config(_) | CliError::Usage(_)) { 2 } else { 1 })
+            ExitCode::from(match error {
+                CliError::Config(_) | CliError::Usage(_) => 2,
+                CliError::Later(_) => TRY_AGAIN,
+                _ => 1,
+            })
         }
     }
 }
@@ -151,6 +163,7 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Obligations(wanted) => obligations::run(&configuration()?, wanted),
         Command::RotateSigningKey(wanted) => rotate::run(&configuration()?, &wanted),
         Command::Bench(wanted) => bench::measure(wanted),
+        Command::Bounce(wanted) => bounce::hand_over(&configuration()?, wanted),
         Command::BenchSink => bench::listen(),
         Command::Health { url } => client::health(&configuration()?, url),
     }

@@ -4,6 +4,7 @@
 mod effective;
 mod issuers;
 mod law;
+mod mail;
 mod read;
 mod settings;
 mod sources;
@@ -20,6 +21,7 @@ use url::Url;
 
 pub use issuers::{Algorithm, Issuer, IssuerKeys};
 pub use law::{Law, LawDocument, LawDocuments, LawFileError, document, law_documents, obligations};
+pub use mail::{Mail, MailDkim, MailTls};
 pub use settings::{Kind, SETTINGS, Setting, markdown_table};
 pub use sources::{Fault, Sources};
 pub use values::{DatabaseUrl, Secret};
@@ -45,6 +47,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// The sign of life that is sent out.
     pub heartbeat: Heartbeat,
+    /// How e-mail is sent; nothing without a relay.
+    pub mail: Option<Mail>,
     /// How reports look.
     pub report: Report,
     /// Files that replace the built-in law.

@@ -31,6 +31,7 @@ const ALL_ROOMS: &[&str] = &[""];
 const PURE: &[&str] =
     &["mail_parser", "serde", "serde_json", "thiserror", "time", "type_safe_id", "tzdb", "url", "uuid"];
 const TYPESET: &[&str] = &[
+    "askama",
     "serde",
     "serde_json",
     "thiserror",
@@ -69,6 +70,7 @@ const ROOMS: &[Room] = &[
 /// Dependencies that belong to one room, or few.
 const OWNED: &[(&str, &[&str])] = &[
     ("actix_web", &["http"]),
+    ("askama", &["report"]),
     ("aws_lc_rs", &["crypto", "entropy"]),
     ("clap", &["cli"]),
     ("diesel", &["store"]),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::AppError;
+use super::{AppError, mail};
 use crate::clock::Clock;
 use crate::config::{self, Config, IssuerKeys, Ports};
 use crate::crypto::{KeyHistory, MasterKey, SigningKey};
@@ -52,7 +52,9 @@ pub(super) fn service(
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
-    let (lease, nudge, network) = (lease(&config.outbound), Arc::default(), NetworkWatch::new(clock.clone()));
+    let (lease, nudge, network) = (lease(config), Arc::default(), NetworkWatch::new(clock.clone()));
+    let mail = config.mail.as_ref().map(|settings| mail::policy(settings, &master_key)).transpose()?.map(Arc::new);
+    let zone = config.report.zone.as_str().into();
     Ok(Service {
         store,
         clock,
@@ -64,6 +66,8 @@ pub(super) fn service(
         rows,
         public_url,
         check_url,
+        mail,
+        zone,
         lease,
         network,
         nudge,
@@ -87,8 +91,11 @@ pub(crate) fn law_file(document: config::LawDocument) -> LawFile {
 }
 
 /// The longest an attempt may take and its record wait; a delivery whose process died is sent again so much later.
-fn lease(settings: &config::Outbound) -> time::Duration {
-    let longest = settings.connect_timeout.saturating_add(settings.total_timeout).saturating_add(RECORDING);
+fn lease(config: &Config) -> time::Duration {
+    let request = config.outbound.connect_timeout.saturating_add(config.outbound.total_timeout);
+    // A hand-over keeps to its total limit, the connection included.
+    let mail = config.mail.as_ref().map(|mail| mail.total_timeout).unwrap_or_default();
+    let longest = request.max(mail).saturating_add(RECORDING);
     time::Duration::try_from(longest.min(LONGEST_LEASE)).unwrap_or(time::Duration::DAY)
 }
 

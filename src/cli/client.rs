@@ -13,11 +13,8 @@ use crate::outbound::{Outbound, OutboundSettings};
 pub(super) fn health(config: &Config, url: Option<Url>) -> Result<(), CliError> {
     let base = url.map_or_else(|| own_address(&config.server), Ok)?;
     let ready = base.join("/readyz").map_err(|error| CliError::Refused(format!("{base} is no base: {error}")))?;
-    // The operator names the address, so no network is closed.
-    let allow = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
-    let settings = OutboundSettings { allow, allow_http: true, ..OutboundSettings::default() };
     runtime()?.block_on(async {
-        let client = Outbound::new(&settings).map_err(AppError::from)?;
+        let client = Outbound::new(&to_anywhere()).map_err(AppError::from)?;
         match client.fetch_json(&ready, 64 * 1024).await {
             Ok(_) => print("ready\n"),
             Err(kind) => Err(CliError::Refused(format!("{ready} is not ready ({kind})"))),
@@ -25,8 +22,14 @@ pub(super) fn health(config: &Config, url: Option<Url>) -> Result<(), CliError> 
     })
 }
 
+/// The operator names the address, so no network is closed.
+pub(super) fn to_anywhere() -> OutboundSettings {
+    let allow = ["0.0.0.0/0", "::/0"].iter().filter_map(|network| network.parse().ok()).collect();
+    OutboundSettings { allow, allow_http: true, ..OutboundSettings::default() }
+}
+
 /// Where a service with this configuration is reached from the same machine.
-fn own_address(server: &config::Server) -> Result<Url, CliError> {
+pub(super) fn own_address(server: &config::Server) -> Result<Url, CliError> {
     let ip = server.listen.ip();
     let host = match ip {
         IpAddr::V4(_) if ip.is_unspecified() => "127.0.0.1".to_owned(),

@@ -57,13 +57,14 @@ fn value(config: &Config, merged: &Merged, setting: &Setting) -> Option<String> 
     let (text, _) = merged.get(setting.key);
     match (setting.key, setting.kind) {
         ("server.public_url", _) => Some(quoted(config.server.public_url.as_str())),
+        ("mail.port", _) => config.mail.as_ref().map(|mail| mail.port.to_string()),
         ("keys.master_file", _) => match &config.master_key {
             MasterKey::Given(_) => None,
             MasterKey::File(file) | MasterKey::Generated(file) => Some(quoted(&file.display().to_string())),
         },
         (_, Kind::DatabaseUrl) => Some(quoted(&config.database.url.to_string())),
         (_, Kind::Secret) => (!text.is_empty()).then(|| quoted(MASK)),
-        (_, Kind::Number | Kind::Boolean) => Some(text.to_owned()),
+        (_, Kind::Number | Kind::Boolean) => (!text.is_empty()).then(|| text.to_owned()),
         (_, Kind::List) => Some(list(text)),
         (_, Kind::Text) => (!text.is_empty()).then(|| quoted(text)),
         (_, Kind::Issuers) => None,

@@ -15,7 +15,7 @@ use super::settings::by_key;
 use super::sources::{Merged, Origin};
 use super::{
     Config, ConfigError, Database, DatabaseUrl, Delivery, Heartbeat, Identity, Law, LogFormat, MasterKey, Outbound,
-    Ports, RateLimit, Report, Secret, Server, Sources, Telemetry, effective, issuers, url_of, values,
+    Ports, RateLimit, Report, Secret, Server, Sources, Telemetry, effective, issuers, mail, url_of, values,
 };
 
 pub(super) fn config(sources: &Sources) -> Result<Config, ConfigError> {
@@ -44,6 +44,7 @@ fn sections(reader: &mut Reader) -> Option<Config> {
     let outbound = outbound(reader);
     let delivery = delivery(reader);
     let heartbeat = heartbeat(reader);
+    let mail = mail::read(reader);
     let report = report(reader);
     let law = law(reader);
     let telemetry = telemetry(reader);
@@ -57,6 +58,7 @@ fn sections(reader: &mut Reader) -> Option<Config> {
         outbound: outbound?,
         delivery: delivery?,
         heartbeat: heartbeat?,
+        mail: mail?,
         report: report?,
         law,
         telemetry: telemetry?,
@@ -67,12 +69,12 @@ fn sections(reader: &mut Reader) -> Option<Config> {
 }
 
 /// Hands out typed values and notes a fault for each text that does not fit.
-struct Reader {
+pub(super) struct Reader {
     merged: Merged,
 }
 
 impl Reader {
-    fn read<T>(&mut self, key: &str, understand: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub(super) fn read<T>(&mut self, key: &str, understand: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let setting = by_key(key)?;
         let value = understand(self.merged.get(key).0);
         if value.is_none() {
@@ -89,13 +91,24 @@ impl Reader {
         self.read(key, |text| (!text.is_empty()).then(|| text.to_owned()))
     }
 
+    /// A text that may be left out.
+    pub(super) fn given(&self, key: &str) -> Option<String> {
+        let (text, _) = self.merged.get(key);
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Notes what is wrong with a setting.
+    pub(super) fn fault(&mut self, key: &str, problem: &str) {
+        self.merged.fault(key.to_owned(), problem.to_owned());
+    }
+
     /// A file that may be left out.
-    fn file(&self, key: &str) -> Option<PathBuf> {
+    pub(super) fn file(&self, key: &str) -> Option<PathBuf> {
         let (text, _) = self.merged.get(key);
         (!text.is_empty()).then(|| PathBuf::from(text))
     }
 
-    fn time_limit(&mut self, key: &str) -> Option<Duration> {
+    pub(super) fn time_limit(&mut self, key: &str) -> Option<Duration> {
         self.read(key, |text| values::duration(text).filter(|limit| !limit.is_zero()))
     }
 }

@@ -87,6 +87,14 @@ impl MasterKey {
         base32(&hmac::sign(&self.0.tag, message.as_bytes()).as_ref()[..20])
     }
 
+    /// A key for one `purpose` that follows from this one, for what makes tags of its own form.
+    pub fn derived(&self, purpose: &str) -> [u8; 32] {
+        let signed = hmac::sign(&self.0.tag, format!("key\0{purpose}").as_bytes());
+        let mut key = [0; 32];
+        key.copy_from_slice(&signed.as_ref()[..32]);
+        key
+    }
+
     /// Whether `tag` is the one of `text` for `purpose`, told in constant time.
     pub fn is_tag(&self, purpose: &str, text: &str, tag: &str) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(self.tag(purpose, text).as_bytes(), tag.as_bytes()).is_ok()

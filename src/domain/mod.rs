@@ -26,6 +26,7 @@ pub mod instruction;
 pub mod ladder;
 pub mod law;
 pub mod ledger;
+pub mod mail_delivery;
 pub mod milestone;
 pub mod network_outage;
 pub mod organisation;

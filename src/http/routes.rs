@@ -5,8 +5,9 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, deadline, decisions, duties, endpoints, filings, health, import, incidents, instructions,
-    notices, obligations, organisations, phases, receiver_keys, redeliveries, sources, system, tasks, webhooks,
+    agreements, authorities, bounces, deadline, decisions, duties, endpoints, filings, health, import, incidents,
+    instructions, links, notices, obligations, organisations, phases, receiver_keys, redeliveries, sources, system,
+    tasks, webhooks,
 };
 
 /// One operation of the interface.
@@ -105,8 +106,14 @@ routes! {
     GET "/v1/keys/{id}" => receiver_keys::show;
     POST "/v1/keys/{id}/retirement" => receiver_keys::retire;
     POST "/acknowledgements" => receiver_keys::acknowledge;
+    POST "/inbound/mail" => bounces::receive;
     POST "/inbound/{id}" => sources::receive;
     GET "/v1/health/delivery" => health::delivery;
+    GET "/l/{token}" => links::show;
+    HEAD "/l/{token}" => links::show;
+    POST "/l/{token}/notice" => links::open;
+    POST "/l/{token}/acknowledgement" => links::acknowledge;
+    POST "/l/{token}/confirm" => links::confirm;
     GET "/healthz" => system::healthz;
     GET "/readyz" => system::readyz;
     GET "/metrics" => system::metrics;

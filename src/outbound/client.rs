@@ -13,7 +13,7 @@ use url::Url;
 use super::answer::{BodyEnd, kind_of_error, outcome_of, outcome_of_error};
 use super::keep_alive::RecentHosts;
 use super::resolver::{GuardedResolver, Lookup, system_lookup};
-use super::{Guard, OutboundError, OutboundSettings, UrlFault};
+use super::{Guard, OutboundError, OutboundSettings, Relay, UrlFault};
 use crate::crypto::sha256_hex;
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 
@@ -29,7 +29,7 @@ const IDLE_FOR: Duration = Duration::from_secs(15);
 
 /// Makes requests to the outside world; clones share their connections.
 #[derive(Clone)]
-pub struct Outbound(Arc<Inner>);
+pub struct Outbound(Arc<Inner>, Option<Relay>);
 
 struct Inner {
     client: Client,
@@ -88,7 +88,18 @@ impl Outbound {
             None => client_of_machine(settings, &resolver)?,
         };
         let recent = RecentHosts::default();
-        Ok(Self(Arc::new(Inner { client, guard, total_timeout: settings.total_timeout, recent })))
+        Ok(Self(Arc::new(Inner { client, guard, total_timeout: settings.total_timeout, recent }), None))
+    }
+
+    /// The same client with a relay for e-mail.
+    #[must_use]
+    pub fn with_relay(self, relay: Option<Relay>) -> Self {
+        Self(self.0, relay)
+    }
+
+    /// The relay for e-mail, if there is one.
+    pub fn relay(&self) -> Option<&Relay> {
+        self.1.as_ref()
     }
 
     /// Refuses a URL that requests may never go to; for those that register one.

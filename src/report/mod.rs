@@ -5,12 +5,15 @@
 pub mod deadline;
 mod json;
 mod labels;
+mod letter;
 mod model;
 mod moment;
 mod outcomes;
+mod page;
 mod pdf;
 #[cfg(test)]
 mod pdf_tests;
+mod readable;
 #[cfg(test)]
 mod samples;
 mod script;
@@ -19,13 +22,16 @@ mod world;
 
 pub use json::to_json;
 pub use labels::Language;
+pub use letter::{Correspondence, LetterText, NoticeLetter};
 pub use model::{
     Acknowledgement, Affected, Agreement, Attempt, Closing, Consequences, Contact, Count, Demand, Duty, Incident,
     Measure, Measures, Nature, Notice, Occurred, OpenItem, Party, Report,
 };
 pub use moment::Display;
 pub use outcomes::{Answer, Authority, ChosenAuthority, Decision, Filing, Instruction, Supervision};
+pub use page::{Acknowledged, Envelope, Mailbox, Page, Shown};
 pub use pdf::PdfRenderer;
+pub use readable::{Section, readable};
 pub use script::{Cast, Script, script};
 
 /// Why a report could not be written.
@@ -42,6 +48,9 @@ pub enum ReportError {
     /// The model names a display zone that the time zone data does not know.
     #[error("unknown time zone {0:?}")]
     UnknownZone(String),
+    /// A page could not be written.
+    #[error("page could not be written: {0}")]
+    Page(String),
     /// The model could not be written as JSON.
     #[error("report could not be serialised: {0}")]
     Serialise(String),

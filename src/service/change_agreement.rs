@@ -19,7 +19,7 @@ impl Service {
         version: i32,
         content: AgreementContent,
     ) -> Result<Agreement, ServiceError> {
-        let now = self.clock.now();
+        let (service, now) = (self.clone(), self.clock.now());
         let work = move |connection: &mut AnyConnection| {
             let processor = &actor.organisation;
             let seen = agreements::find(connection, processor, &id)?.ok_or(ServiceError::NotFound)?;
@@ -32,6 +32,8 @@ impl Service {
             if !agreements::replace(connection, &id, version, &content, now)? {
                 return Err(ServiceError::VersionMismatch);
             }
+            let agreed = std::iter::once((&seen.controller.id, Some(&content.terms)));
+            service.register_mailboxes(connection, (&actor, processor), agreed, now)?;
             let facts = json!({"version": version + 1, "content_sha256": digest(&content)?});
             let deed = Deed { actor: &actor, owner: processor, at: now };
             let entry = deed.entry("agreement.changed", id.as_str(), Some(&seen.controller.id), facts);

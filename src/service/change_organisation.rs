@@ -19,7 +19,7 @@ impl Service {
         version: i32,
         new: NewOrganisation,
     ) -> Result<Organisation, ServiceError> {
-        let now = self.clock.now();
+        let (service, now) = (self.clone(), self.clock.now());
         let work = move |connection: &mut AnyConnection| {
             let current = organisations::seen(connection, sight(&actor), &id)?.ok_or(ServiceError::NotFound)?;
             may_change(connection, &actor, &current, &new)?;
@@ -29,6 +29,7 @@ impl Service {
             let facts = json!({"version": version + 1, "roles": new.roles, "content_sha256": digest(&new)?});
             let deed = Deed { actor: &actor, owner: &id, at: now };
             ledger::append(connection, &[deed.entry("organisation.changed", id.as_str(), None, facts)])?;
+            service.register_contacts(connection, &actor, &id, now)?;
             organisations::find(connection, &id)?.ok_or(ServiceError::NotFound)
         };
         self.store.write(work).await

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use url::Url;
 
+use super::dispatch::Dispatch;
+use super::letters::LetterFacts;
 use super::tell_duties::step_of;
 use super::{Service, ServiceError, escalation_event};
-use crate::crypto::{sha256_hex, webhook_signatures};
+use crate::crypto::webhook_signatures;
 use crate::domain::course::region;
 use crate::domain::delivery::Lane;
 use crate::domain::duty::Step;
@@ -47,10 +49,8 @@ pub struct Outgoing {
     pub lane: Lane,
     /// Whether the endpoint has proved itself; the word of one that has not is no proof of arrival.
     pub verified: bool,
-    /// Where it goes.
-    pub url: Url,
-    /// Headers, signatures included.
-    pub headers: Vec<(String, String)>,
+    /// By which way it goes, and where.
+    pub dispatch: Dispatch,
     /// The exact bytes.
     pub body: Vec<u8>,
     /// When it was put into the outbox.
@@ -69,24 +69,25 @@ impl Outgoing {
 }
 
 /// Everything the bodies of a batch need, read with one statement each.
-struct Facts {
+pub(super) struct Facts {
     targets: HashMap<String, Target>,
-    notices: HashMap<String, NoticeFacts>,
+    pub(super) notices: HashMap<String, NoticeFacts>,
     /// Each controller's own clock towards its authority, by incident and controller.
-    authority: HashMap<(IncidentId, OrganisationId), Duty>,
+    pub(super) authority: Clocks,
     duties: HashMap<String, Duty>,
     names: HashMap<String, String>,
     /// What messages about steps of ladders say, by delivery.
     escalated: HashMap<String, Value>,
+    pub(super) letters: LetterFacts,
 }
 
 /// A claimed delivery with its body, before it is signed.
-struct Rendered {
-    claimed: Claimed,
-    target: Target,
-    event: EventType,
-    url: Url,
-    body: Vec<u8>,
+pub(super) struct Rendered {
+    pub(super) claimed: Claimed,
+    pub(super) target: Target,
+    pub(super) event: EventType,
+    pub(super) dispatch: Dispatch,
+    pub(super) body: Vec<u8>,
 }
 
 /// What a claim needs besides the clock.
@@ -179,6 +180,9 @@ impl Service {
         let corrupt = |column| StoreError::Corrupt { table: "delivery", column, id: claimed.id.clone() };
         let event = deliveries::event_type(&claimed)?;
         let target = facts.targets.get(&claimed.endpoint_id).cloned().ok_or_else(|| corrupt("endpoint_id"))?;
+        if let EndpointId::Mailbox(id) = target.id.clone() {
+            return self.letter(claimed, (target, &id), event, facts, now);
+        }
         let data = match event {
             EventType::NoticeInitial
             | EventType::NoticeSupplement
@@ -209,7 +213,8 @@ impl Service {
         let timestamp = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
         let body = json!({"type": event.as_str(), "timestamp": timestamp, "data": data}).to_string().into_bytes();
         let url = Url::parse(&target.address).map_err(|_| corrupt("endpoint_id"))?;
-        Ok(Rendered { claimed, target, event, url, body })
+        let dispatch = Dispatch::Post { url, headers: Vec::new() };
+        Ok(Rendered { claimed, target, event, dispatch, body })
     }
 
     /// The thin body: who, which, the digest of the content, and where to fetch it. No content of the incident.
@@ -247,28 +252,18 @@ impl Service {
 
     /// Adds the headers of Standard Webhooks and of CloudEvents in binary mode.
     fn signed(&self, rendered: Rendered, now: OffsetDateTime) -> Result<Outgoing, ServiceError> {
-        let Rendered { claimed, target, event, url, body } = rendered;
-        let secrets = self.secrets(&target, now)?;
-        let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
-        let timestamp = now.unix_timestamp();
-        let signatures = webhook_signatures(&secrets, &self.key_history.signers(now), &claimed.id, timestamp, &body);
-        let time = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
-        let headers = [
-            ("content-type", "application/json".to_owned()),
-            ("webhook-id", claimed.id.clone()),
-            ("webhook-timestamp", timestamp.to_string()),
-            ("webhook-signature", signatures),
-            ("ce-specversion", "1.0".to_owned()),
-            ("ce-id", claimed.id.clone()),
-            ("ce-source", self.public_url.to_string()),
-            ("ce-type", event.as_str().to_owned()),
-            ("ce-time", time),
-        ];
-        let instant = |micros: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(now);
+        let Rendered { claimed, target, event, dispatch, body } = rendered;
+        let dispatch = match dispatch {
+            Dispatch::Post { url, .. } => {
+                Dispatch::Post { url, headers: self.headers(&claimed.id, &target, event, &body, now)? }
+            }
+            mail => mail,
+        };
+        let at = |micros: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(now);
         Ok(Outgoing {
             number: claimed.attempts,
             uncharged: claimed.uncharged,
-            due_at: instant(claimed.due_at),
+            due_at: at(claimed.due_at),
             lease: claimed.lease,
             event,
             // What the processor is told about a notice is no telling of that notice.
@@ -276,14 +271,40 @@ impl Service {
             verified: target.verified,
             endpoint: target.id,
             lane: Lane::from_index(claimed.lane).unwrap_or(Lane::Retry),
-            url,
-            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            dispatch,
             body,
-            created_at: instant(claimed.created_at),
-            deadline_at: instant(claimed.deadline_at),
+            created_at: at(claimed.created_at),
+            deadline_at: at(claimed.deadline_at),
             started_at: now,
             delivery: claimed.id,
         })
+    }
+
+    fn headers(
+        &self,
+        id: &str,
+        target: &Target,
+        event: EventType,
+        body: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<Vec<(String, String)>, ServiceError> {
+        let secrets = self.secrets(target, now)?;
+        let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
+        let timestamp = now.unix_timestamp();
+        let signatures = webhook_signatures(&secrets, &self.key_history.signers(now), id, timestamp, body);
+        let time = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+        let headers = [
+            ("content-type", "application/json".to_owned()),
+            ("webhook-id", id.to_owned()),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-signature", signatures),
+            ("ce-specversion", "1.0".to_owned()),
+            ("ce-id", id.to_owned()),
+            ("ce-source", self.public_url.to_string()),
+            ("ce-type", event.as_str().to_owned()),
+            ("ce-time", time),
+        ];
+        Ok(headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     /// What an endpoint has to echo to the verification that is `delivery`.
@@ -348,15 +369,25 @@ fn open_attempts<P>(
     rendered: &[(Rendered, P)],
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
-    let hashes: Vec<String> = rendered.iter().map(|(rendered, _)| sha256_hex(&rendered.body)).collect();
-    let attempts = rendered.iter().zip(&hashes).map(|((rendered, _), hash)| NewAttemptRow {
+    let known: Vec<_> = rendered.iter().map(|(one, _)| (one.dispatch.url(), one.dispatch.digest(&one.body))).collect();
+    let attempts = rendered.iter().zip(&known).map(|((rendered, _), (url, hash))| NewAttemptRow {
         delivery_id: &rendered.claimed.id,
         number: rendered.claimed.attempts,
         started_at: micros(now),
-        url: &rendered.target.address,
-        request_sha256: hash,
+        url,
+        request_sha256: hash.as_deref(),
     });
     Ok(deliveries::open_attempts(connection, &attempts.collect::<Vec<_>>())?)
+}
+
+/// Each controller's own clock towards its authority, by incident and controller.
+type Clocks = HashMap<(IncidentId, OrganisationId), Duty>;
+
+/// The clocks towards authorities that begin when the controllers of `notices` are informed.
+pub(super) fn own_clocks(connection: &mut AnyConnection, notices: &[&str]) -> Result<Clocks, ServiceError> {
+    let once_informed = |duty: &Duty| duty.obligation.start == Milestone::ControllerInformed;
+    let clocks = duties::to_authorities(connection, notices)?.into_iter().filter(once_informed);
+    Ok(clocks.map(|duty| ((duty.incident.clone(), duty.party.clone()), duty)).collect())
 }
 
 fn read_facts<'c>(
@@ -370,14 +401,14 @@ fn read_facts<'c>(
     let mut processors: Vec<String> = notices.iter().map(|notice| notice.processor.to_string()).collect();
     processors.sort_unstable();
     processors.dedup();
-    let once_informed = |duty: &Duty| duty.obligation.start == Milestone::ControllerInformed;
-    let authority = duties::to_authorities(connection, &notice_ids)?.into_iter().filter(once_informed);
+    let letters = LetterFacts::read(connection, &targets, &notices)?;
     Ok(Facts {
         targets,
         names: parties::names(connection, &processors)?,
         escalated: escalation_event::of_claimed(connection, claimed)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
-        authority: authority.map(|duty| ((duty.incident.clone(), duty.party.clone()), duty)).collect(),
+        authority: own_clocks(connection, &notice_ids)?,
+        letters,
         duties: duties::by_ids(connection, &duty_ids)?.into_iter().map(|duty| (duty.id.to_string(), duty)).collect(),
     })
 }

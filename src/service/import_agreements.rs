@@ -80,6 +80,8 @@ impl Service {
         }
         if !created.is_empty() {
             agreements::insert(connection, processor, &created, now)?;
+            let agreed = created.iter().map(|(_, new)| (&new.controller, Some(&new.content.terms)));
+            self.register_mailboxes(connection, (actor, processor), agreed, now)?;
         }
         record(connection, actor, &created, refused, now)?;
         Answer::of(&Imported { created: created.len(), refused, results })

@@ -23,6 +23,7 @@ mod create_agreement;
 mod create_organisation;
 mod create_webhook;
 mod derive;
+mod dispatch;
 mod dispute_notice;
 mod duty_facts;
 mod error;
@@ -37,6 +38,11 @@ mod informed;
 mod join_affected;
 mod keep_receiver_key;
 mod keep_source;
+mod letters;
+mod links;
+mod mail_policy;
+mod mailboxes;
+mod mailed;
 mod network_watch;
 mod next_version;
 mod on_behalf;
@@ -46,6 +52,7 @@ mod probe_endpoints;
 mod read;
 mod receipts;
 mod receive_acknowledgement;
+mod receive_bounce;
 mod receive_notice;
 mod record;
 mod record_attempts;
@@ -102,12 +109,17 @@ pub use answer::{Answer, Idempotency};
 pub use audit_delivery::{DeliveryAudit, Finding, Queue};
 pub use bootstrap::operator_id;
 pub use claim_deliveries::Outgoing;
+pub use dispatch::Dispatch;
 pub use error::ServiceError;
 pub use import_agreements::ImportRow;
+pub use links::{Linked, Opened, Visitor};
+pub use mail_policy::{Compose, MailDraft, MailPolicy};
+pub use mailed::MailEvidence;
 pub use network_watch::NetworkWatch;
 pub use preview_incident::Preview;
 pub use read::{LedgerEntry, LedgerFilter};
 pub use receive_acknowledgement::AcknowledgementError;
+pub use receive_bounce::Reported;
 pub use receive_notice::{Inbound, InboundError, Taken};
 pub use record_attempts::Attempted;
 pub use redeliver_failed::Redelivered;
@@ -156,6 +168,10 @@ pub struct Service {
     pub public_url: Url,
     /// Judges addresses of endpoints when they are registered.
     pub check_url: CheckUrl,
+    /// How e-mail is written; nothing without a relay.
+    pub mail: Option<Arc<MailPolicy>>,
+    /// IANA name of the zone in which letters show times.
+    pub zone: Arc<str>,
     /// How long a claimed delivery is held, in real time; longer than any attempt may take, so that no heartbeat is needed.
     pub lease: time::Duration,
     /// Whether our own network works, as far as this process can tell.

@@ -6,6 +6,7 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use url::Position;
 
+use super::dispatch::Dispatch;
 use super::record::Deed;
 use super::record_attempts::Attempted;
 use super::{Service, ServiceError, operator_id};
@@ -131,6 +132,8 @@ impl Attempted {
 
 /// Host and port that an attempt went to.
 fn host(one: &Attempted) -> Option<String> {
-    let host = &one.sent.url[Position::BeforeHost..Position::AfterPort];
+    // Mail goes to one relay, which says nothing about the network as a whole.
+    let Dispatch::Post { url, .. } = &one.sent.dispatch else { return None };
+    let host = &url[Position::BeforeHost..Position::AfterPort];
     (!host.is_empty()).then(|| host.to_owned())
 }

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::claim_deliveries::Outgoing;
 use super::informed::{self, Arrival};
+use super::mailed::MailEvidence;
 use super::receipts::proof;
 use super::verify_endpoint::{echoes, note_verifications};
 use super::{Service, ServiceError};
@@ -21,7 +22,7 @@ use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, micros, receipts};
+use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, mail_evidence, micros, receipts};
 use crate::telemetry::{self, Timed};
 
 /// A request that was sent, and what came of it.
@@ -45,6 +46,8 @@ pub struct Attempted {
     pub duration: std::time::Duration,
     /// When it ended.
     pub ended_at: OffsetDateTime,
+    /// What the relay said, for e-mail.
+    pub mail: Option<MailEvidence>,
 }
 
 impl Attempted {
@@ -122,8 +125,12 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let ended: Vec<_> = attempted.iter().map(ended).collect();
         deliveries::close_attempts(connection, &ended)?;
-        let charged = attempted.iter().filter(|one| !one.is_spared(lenient));
-        let outcomes: Vec<_> = charged.map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
+        mail_evidence::keep_dialogues(
+            connection,
+            &attempted.iter().filter_map(Attempted::dialogue).collect::<Vec<_>>(),
+        )?;
+        let speaking = attempted.iter().filter(|one| !one.is_spared(lenient) && one.speaks_of_the_endpoint());
+        let outcomes: Vec<_> = speaking.map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
         let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
         let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
@@ -143,7 +150,11 @@ impl Service {
         let window = (one.sent.created_at, one.sent.deadline_at);
         let chance = self.entropy.unit();
         let next = if one.sent.notice.is_some() { next } else { next_of_reminder };
-        let (state, next_at) = match next(one.outcome, one.sent.charged(), window, wish, one.ended_at, chance) {
+        let next = match one.sent.endpoint.channel() {
+            Channel::Email => one.next_mail(chance),
+            _ => next(one.outcome, one.sent.charged(), window, wish, one.ended_at, chance),
+        };
+        let (state, next_at) = match next {
             Next::Done => ("delivered", one.ended_at),
             Next::Gone => ("gone", one.ended_at),
             Next::Closed => ("closed", one.ended_at),
@@ -286,7 +297,7 @@ fn attempt_entry(one: &Attempted, facts: &HashMap<String, NoticeFacts>) -> Optio
             "outcome": one.outcome.as_str(),
             "kind": one.outcome.kind().map(FailureKind::as_str),
             "status": one.status,
-            "request_sha256": crate::crypto::sha256_hex(&one.sent.body),
+            "request_sha256": one.sent.dispatch.digest(&one.sent.body),
             "response_sha256": one.response_sha256,
         }),
         actor: Actor::service(fact.processor.clone()),

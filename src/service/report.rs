@@ -18,6 +18,7 @@ use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::incident::{Incident, NoticeSummary, Receipt, ReceiptLevel};
 use crate::domain::organisation::{Contact, Organisation};
 use crate::domain::page::PageRequest;
+use crate::domain::vocabulary::Channel;
 use crate::report::{self as document, Report};
 use crate::store::deliveries::{AttemptView, DeliveryView};
 use crate::store::{AnyConnection, agreements, deliveries, duties, incidents, notices, organisations, receipts};
@@ -263,7 +264,10 @@ fn notice(telling: Telling) -> document::Notice {
     let Telling { summary, receipts, deliveries } = telling;
     let at = |level| receipts.iter().find(|receipt| receipt.level == level).map(|receipt| receipt.at);
     let acknowledged = receipts.iter().find(|receipt| receipt.level == ReceiptLevel::Acknowledged);
-    let mut attempts: Vec<_> = deliveries.iter().flat_map(|delivery| &delivery.attempts).map(attempt).collect();
+    let mut attempts: Vec<_> = deliveries
+        .iter()
+        .flat_map(|delivery| delivery.attempts.iter().map(move |one| attempt(delivery.channel, one)))
+        .collect();
     attempts.sort_by_key(|attempt| attempt.at);
     document::Notice {
         id: summary.id.to_string(),
@@ -281,15 +285,20 @@ fn notice(telling: Telling) -> document::Notice {
     }
 }
 
-fn attempt(attempt: &AttemptView) -> document::Attempt {
-    let host = Url::parse(&attempt.url).ok().and_then(|url| url.host_str().map(str::to_owned));
+fn attempt(channel: Channel, attempt: &AttemptView) -> document::Attempt {
+    let host = |url: Url| url.host_str().map(str::to_owned);
+    let target = match channel {
+        Channel::Email => attempt.url.strip_prefix("mailto:").map(str::to_owned),
+        _ => Url::parse(&attempt.url).ok().and_then(host),
+    };
+    let reply = attempt.mail.as_ref().and_then(|mail| mail.reply_code).map(|code| format!("SMTP {code}"));
     document::Attempt {
         at: attempt.started_at,
-        channel: "webhook".to_owned(),
-        target: host.unwrap_or_default(),
+        channel: channel.to_string(),
+        target: target.unwrap_or_default(),
         // An attempt without an end was cut off: it may have been sent.
         outcome: attempt.outcome.clone().unwrap_or_else(|| "unfinished".to_owned()),
         failure: attempt.kind.clone(),
-        status: attempt.status.map(|status| format!("HTTP {status}")),
+        status: attempt.status.map(|status| format!("HTTP {status}")).or(reply),
     }
 }

@@ -79,7 +79,8 @@ impl Service {
         }
         let controllers: Vec<String> = new.iter().map(|one| one.agreement.controller.to_string()).collect();
         let mut endpoints = endpoints::of_organisations(connection, Channel::Webhook, &controllers)?;
-        if new.iter().any(|one| one.agreement.terms.first_channels().contains(&Channel::Email)) {
+        // Without a relay nothing could be mailed, and the ladder must not wait for it.
+        if self.mail.is_some() && new.iter().any(|one| one.agreement.terms.first_channels().contains(&Channel::Email)) {
             endpoints.extend(endpoints::of_organisations(connection, Channel::Email, &controllers)?);
         }
         let reach = Reach::of(&endpoints, telling.event);

@@ -60,7 +60,7 @@ impl Service {
 pub(super) fn note_verifications(connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<(), ServiceError> {
     let proved = attempted.iter().filter(|one| one.asked_to_echo() && one.outcome == Outcome::Delivered);
     for one in proved {
-        let (id, address) = (&one.sent.endpoint, one.sent.url.as_str());
+        let (id, address) = (&one.sent.endpoint, one.sent.dispatch.address());
         let Some(endpoint) = endpoints::prove(connection, id, address, one.ended_at)? else { continue };
         if !endpoint.was_verified {
             deliveries::hasten(connection, &[id.to_string()], one.ended_at)?;

@@ -102,6 +102,17 @@ pub(crate) fn insert<R: Row>(connection: &mut AnyConnection, rows: &[R]) -> Resu
     Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
 }
 
+/// Inserts those of `rows` that contradict no unique index, in one statement.
+pub(crate) fn insert_missing<R: Row>(connection: &mut AnyConnection, rows: &[R]) -> Result<usize, StoreError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let list = R::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
+    let from = source(connection, R::TABLE, R::COLUMNS);
+    let sql = format!("INSERT INTO {} ({list}) {from} WHERE true ON CONFLICT DO NOTHING", R::TABLE);
+    Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
+}
+
 /// Inserts `rows`, or replaces the columns `set` of those whose `keys` are there already, in one statement.
 pub(crate) fn upsert<R: Serialize>(
     connection: &mut AnyConnection,

@@ -10,6 +10,7 @@ use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::mail_evidence::{self, MailView};
 use super::row::{Door, micros};
 use super::schema::{attempt, delivery, notice};
 use crate::domain::delivery::Lane;
@@ -26,7 +27,7 @@ batch::row! {
         number: i32,
         started_at: i64,
         url: &'a str,
-        request_sha256: &'a str,
+        request_sha256: Option<&'a str>,
     }
 }
 
@@ -297,6 +298,8 @@ pub struct AttemptView {
     pub response_sha256: Option<String>,
     /// How long it took, milliseconds.
     pub duration_ms: Option<f64>,
+    /// For e-mail: the dialogue and what was reported later.
+    pub mail: Option<MailView>,
 }
 
 /// One delivery with its attempts as it is shown.
@@ -389,6 +392,7 @@ fn attempts(
         .order((attempt::delivery_id, attempt::number))
         .select(AttemptRow::as_select())
         .load(connection)?;
+    let mut mails = mail_evidence::views(connection, ids)?;
     let mut views: std::collections::HashMap<String, Vec<AttemptView>> = std::collections::HashMap::new();
     for row in rows {
         let door = Door { table: "attempt", id: &row.delivery_id };
@@ -406,6 +410,7 @@ fn attempts(
             request_sha256: row.request_sha256,
             response_sha256: row.response_sha256,
             duration_ms,
+            mail: mails.remove(&(row.delivery_id.clone(), row.number)),
         };
         views.entry(row.delivery_id).or_default().push(view);
     }

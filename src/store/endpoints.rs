@@ -25,6 +25,8 @@ pub struct Target {
     pub id: EndpointId,
     /// Whose endpoint it is.
     pub organisation_id: OrganisationId,
+    /// Who registered it.
+    pub created_by: OrganisationId,
     /// Where it is: a URL or a mailbox.
     pub address: String,
     /// The secret, sealed for the context that [`secret_context`] names; empty for a mailbox.
@@ -50,6 +52,7 @@ pub fn secret_context(id: &EndpointId) -> String {
 struct TargetRow {
     id: String,
     organisation_id: String,
+    created_by: String,
     address: String,
     secret_sealed: String,
     previous_secret_sealed: Option<String>,
@@ -66,6 +69,7 @@ impl TryFrom<TargetRow> for Target {
         Ok(Self {
             id: door.parse("id", &row.id)?,
             organisation_id: door.parse("organisation_id", &row.organisation_id)?,
+            created_by: door.parse("created_by", &row.created_by)?,
             previous_valid_until: door.instant_option("previous_valid_until", row.previous_valid_until)?,
             health: Health::from_code(&row.health).ok_or_else(|| door.corrupt("health"))?,
             verified: row.verified_at.is_some(),

@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::receipt;
 use super::schema_of_delivery::{attempt, delivery};
+use crate::domain::delivery_outcome::FailureKind;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::id::NoticeId;
 use crate::domain::receipt::{Acknowledger, Means, Receipt, ReceiptLevel, ReceiptName};
@@ -141,6 +142,8 @@ pub fn way(connection: &mut AnyConnection, notice: &NoticeId) -> Result<Way, Sto
     let ids: Vec<&str> = endpoints.iter().map(|(id, _)| id.as_str()).collect();
     let attempted: Found = attempt::table
         .filter(attempt::delivery_id.eq_any(&ids))
+        // What was withheld was not sent.
+        .filter(attempt::kind.is_null().or(attempt::kind.ne(FailureKind::Withheld.as_str())))
         .order((attempt::started_at, attempt::delivery_id, attempt::number))
         .select((attempt::delivery_id, attempt::started_at, attempt::request_sha256))
         .first(connection)

@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use super::gate::{Gate, Limits, Pass};
 use crate::clock::Clock;
 use crate::domain::delivery::Lane;
-use crate::outbound::Outbound;
-use crate::service::{Attempted, Outgoing, Service, ServiceError};
+use crate::domain::delivery_outcome::FailureKind;
+use crate::outbound::{Mail, Outbound};
+use crate::service::{Attempted, Dispatch, MailEvidence, Outgoing, Service, ServiceError};
 
 /// The longest sleep between two looks, whatever the clock says.
 const POLL: Duration = Duration::from_secs(1);
@@ -20,9 +22,44 @@ const BATCH: usize = 256;
 /// The most deliveries that one look claims.
 const CLAIM: usize = 256;
 
-/// Sends one request and says what came of it.
+/// Sends one message by its way and says what came of it.
 async fn attempt(outbound: &Outbound, clock: &Clock, outgoing: Outgoing) -> Attempted {
-    let exchange = outbound.post(&outgoing.url, outgoing.headers.clone(), outgoing.body.clone()).await;
+    match outgoing.dispatch.clone() {
+        Dispatch::Post { url, headers } => post(outbound, clock, outgoing, (&url, headers)).await,
+        Dispatch::Mail { return_path, recipient, envelope_id, .. } => {
+            let mail = Mail { return_path, recipient, envelope_id, message: outgoing.body.clone() };
+            hand_over(outbound, clock, outgoing, &mail).await
+        }
+        Dispatch::Unsent { kind, reason, .. } => Attempted::unsent(outgoing, kind, reason, clock.now()),
+    }
+}
+
+/// Hands a mail to the relay.
+async fn hand_over(outbound: &Outbound, clock: &Clock, outgoing: Outgoing, mail: &Mail) -> Attempted {
+    let Some(relay) = outbound.relay() else {
+        let reason = "not sent: there is no relay".to_owned();
+        return Attempted::unsent(outgoing, FailureKind::Connect, reason, clock.now());
+    };
+    let exchange = relay.send(mail).await;
+    let evidence = MailEvidence {
+        dialogue: exchange.dialogue,
+        reply_code: exchange.reply_code,
+        enhanced_code: exchange.enhanced_code,
+        queue_reply: exchange.queue_reply,
+        tls: exchange.tls,
+        dsn_requested: exchange.dsn_requested,
+    };
+    Attempted::mailed(outgoing, exchange.outcome, evidence, exchange.peer, (exchange.duration, clock.now()))
+}
+
+/// Posts a message to a webhook.
+async fn post(
+    outbound: &Outbound,
+    clock: &Clock,
+    outgoing: Outgoing,
+    (url, headers): (&Url, Vec<(String, String)>),
+) -> Attempted {
+    let exchange = outbound.post(url, headers, outgoing.body.clone()).await;
     Attempted {
         outcome: exchange.outcome,
         status: exchange.status,
@@ -32,8 +69,14 @@ async fn attempt(outbound: &Outbound, clock: &Clock, outgoing: Outgoing) -> Atte
         response_sha256: exchange.body_sha256,
         duration: exchange.duration,
         ended_at: clock.now(),
+        mail: None,
         sent: outgoing,
     }
+}
+
+/// Whether there is anything to work off a lane with: without a relay, e-mail waits.
+fn runs(outbound: &Outbound, lane: Lane) -> bool {
+    lane != Lane::Mail || outbound.relay().is_some()
 }
 
 /// How deliveries are worked off in one process.
@@ -54,6 +97,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Sends everything of `lane` that is due now, up to `limit`, and records it; answers how many. The step that tests call.
 pub async fn step(service: &Service, outbound: &Outbound, lane: Lane, limit: usize) -> Result<usize, ServiceError> {
+    if !runs(outbound, lane) {
+        return Ok(0);
+    }
     let claimed = service.claim_deliveries(lane, i64::try_from(limit).unwrap_or(i64::MAX), 0, |_, _| Some(())).await?;
     let count = claimed.len();
     let sent = claimed.into_iter().map(|(outgoing, ())| attempt(outbound, &service.clock, outgoing));
@@ -69,7 +115,7 @@ pub async fn run(service: Service, outbound: Outbound, pace: Pace, stop: Cancell
     let recorder = tokio::spawn(record(service.clone(), inbox));
     let gate = Gate::new(pace.limits);
     let running = TaskTracker::new();
-    for lane in Lane::ALL {
+    for lane in Lane::ALL.into_iter().filter(|lane| runs(&outbound, *lane)) {
         let (prompt, waiting) = shares(lane, pace);
         let places = Places { prompt: Arc::new(Semaphore::new(prompt)), waiting: Arc::new(Semaphore::new(waiting)) };
         let (service, outbound, gate) = (service.clone(), outbound.clone(), gate.clone());

@@ -9,6 +9,9 @@ pub(crate) mod receiver;
 pub(crate) mod spec;
 pub(crate) mod world;
 
+#[path = "../../support/smtp.rs"]
+pub(crate) mod smtp;
+
 #[cfg(feature = "postgres")]
 #[path = "../../support/postgres.rs"]
 #[expect(dead_code, reason = "no test of this program restarts the server")]

@@ -1,0 +1,268 @@
+//! Claimed deliveries to mailboxes as letters: that something waits and where, never what it is. Sends nothing.
+
+use std::collections::HashMap;
+
+use time::OffsetDateTime;
+
+use super::claim_deliveries::{Facts, Rendered};
+use super::dispatch::Dispatch;
+use super::mail_policy::{MailDraft, MailPolicy};
+use super::{Service, ServiceError};
+use crate::domain::course::region;
+use crate::domain::delivery_outcome::FailureKind;
+use crate::domain::duty::Due;
+use crate::domain::duty_record::Duty;
+use crate::domain::endpoint::EndpointId;
+use crate::domain::event::EventType;
+use crate::domain::id::{DeliveryId, MailboxId};
+use crate::domain::organisation::Contact;
+use crate::report::{self, Correspondence, Language, LetterText, NoticeLetter};
+use crate::store::deliveries::Claimed;
+use crate::store::endpoints::Target;
+use crate::store::letters::{self, Told};
+use crate::store::mailboxes::{self, Addressable};
+use crate::store::notices::NoticeFacts;
+use crate::store::{AnyConnection, StoreError};
+
+/// What letters need beside what webhooks need.
+#[derive(Default)]
+pub(super) struct LetterFacts {
+    told: HashMap<String, Told>,
+    parties: HashMap<String, Addressable>,
+    languages: HashMap<(String, String), String>,
+}
+
+/// The letter and what stands about it on the envelope.
+struct Written {
+    message_id: String,
+    references: Vec<String>,
+    language: Language,
+    text: LetterText,
+}
+
+impl LetterFacts {
+    /// Read with one statement each, and only if there is any letter.
+    pub(super) fn read(
+        connection: &mut AnyConnection,
+        targets: &HashMap<String, Target>,
+        notices: &[NoticeFacts],
+    ) -> Result<Self, ServiceError> {
+        let mailboxes: Vec<&Target> =
+            targets.values().filter(|target| matches!(target.id, EndpointId::Mailbox(_))).collect();
+        if mailboxes.is_empty() {
+            return Ok(Self::default());
+        }
+        let ids: Vec<&str> = notices.iter().map(|notice| notice.id.as_str()).collect();
+        let owners: Vec<&str> = mailboxes.iter().map(|target| target.organisation_id.as_str()).collect();
+        let mut writers: Vec<&str> = mailboxes.iter().map(|target| target.created_by.as_str()).collect();
+        writers.extend(notices.iter().map(|notice| notice.processor.as_str()));
+        writers.sort_unstable();
+        writers.dedup();
+        let parties = mailboxes::addressable(connection, &[writers.as_slice(), owners.as_slice()].concat())?;
+        Ok(Self {
+            told: letters::told(connection, &ids)?,
+            parties: parties.into_iter().map(|party| (party.id.clone(), party)).collect(),
+            languages: letters::languages(connection, &writers, &owners)?,
+        })
+    }
+
+    fn party(&self, id: &str) -> Result<&Addressable, ServiceError> {
+        self.parties.get(id).ok_or_else(|| ServiceError::Internal(format!("{id} is missing")))
+    }
+}
+
+impl Service {
+    /// A claimed delivery to the mailbox `id` as a letter; withheld where the agreement does not allow the place of the relay.
+    pub(super) fn letter(
+        &self,
+        claimed: Claimed,
+        (target, id): (Target, &MailboxId),
+        event: EventType,
+        facts: &Facts,
+        now: OffsetDateTime,
+    ) -> Result<Rendered, ServiceError> {
+        let policy = self.mail.as_deref().ok_or_else(|| ServiceError::Internal("no mail relay is set".to_owned()))?;
+        let corrupt = |column| StoreError::Corrupt { table: "delivery", column, id: claimed.id.clone() };
+        let delivery: DeliveryId = claimed.id.parse().map_err(|_| corrupt("id"))?;
+        let written = match claimed.notice_id.as_deref() {
+            Some(notice) => {
+                let told = facts.letters.told.get(notice).ok_or_else(|| corrupt("notice_id"))?;
+                let notice = facts.notices.get(notice).ok_or_else(|| corrupt("notice_id"))?;
+                let written = self.telling(policy, (notice, told), (&target, id), (event, &delivery), facts, now)?;
+                if let Some(place) = policy.areas.iter().find(|place| !told.terms.allows_place(Some(place))) {
+                    let reason = format!("not sent: the relay stands in {place}, which the agreement does not allow");
+                    let (recipient, message_id) = (target.address.clone(), written.message_id);
+                    let dispatch = Dispatch::Unsent { recipient, message_id, kind: FailureKind::Withheld, reason };
+                    return Ok(Rendered { claimed, target, event, dispatch, body: Vec::new() });
+                }
+                written
+            }
+            None if event == EventType::EndpointVerify => self.confirmation(policy, &target, &delivery, facts)?,
+            None => return Err(corrupt("type").into()),
+        };
+        let number = u32::try_from(claimed.attempts).map_err(|_| corrupt("attempts"))?;
+        let (dispatch, body) = posted(policy, written, &target.address, (&delivery, number), now);
+        Ok(Rendered { claimed, target, event, dispatch, body })
+    }
+
+    fn telling(
+        &self,
+        policy: &MailPolicy,
+        (notice, told): (&NoticeFacts, &Told),
+        (target, mailbox): (&Target, &MailboxId),
+        (event, delivery): (EventType, &DeliveryId),
+        facts: &Facts,
+        now: OffsetDateTime,
+    ) -> Result<Written, ServiceError> {
+        let language = Language::from_tag(&told.terms.language).unwrap_or(Language::English);
+        let is_telling = EventType::NOTICES.contains(&event);
+        let processor = facts.letters.party(notice.processor.as_str())?;
+        let clock = facts.authority.get(&(notice.incident.clone(), notice.controller.clone()));
+        let text = self
+            .correspondence(
+                language,
+                processor,
+                facts.letters.party(target.organisation_id.as_str())?,
+                &self.link(delivery),
+            )
+            .of_notice(&NoticeLetter {
+                is_reminder: !is_telling,
+                kind: told.kind.strip_prefix("notice.").unwrap_or(&told.kind),
+                notice: notice.id.as_str(),
+                incident: notice.incident.as_str(),
+                sequence: notice.sequence,
+                content_sha256: &notice.content_sha256,
+                made_at: notice.created_at,
+                due: clock.and_then(|duty| self.due(duty, now)).and_then(|(due, runs)| Some((due.legal_due_at?, runs))),
+            })
+            .map_err(unwritten)?;
+        let own = policy.notice_message((&notice.id, notice.sequence), mailbox);
+        let first = policy.notice_message((&told.first.0, told.first.1), mailbox);
+        let mut references = vec![first];
+        references.extend((!is_telling && references[0] != own).then(|| own.clone()));
+        references.retain(|id| !is_telling || *id != own);
+        let message_id = if is_telling { own } else { policy.other_message('r', delivery) };
+        Ok(Written { message_id, references, language, text })
+    }
+
+    fn confirmation(
+        &self,
+        policy: &MailPolicy,
+        target: &Target,
+        delivery: &DeliveryId,
+        facts: &Facts,
+    ) -> Result<Written, ServiceError> {
+        let facts = &facts.letters;
+        let (processor, controller) = (target.created_by.to_string(), target.organisation_id.to_string());
+        let (from, to) = (facts.party(&processor)?, facts.party(&controller)?);
+        let tag = facts.languages.get(&(processor, controller)).map(String::as_str);
+        let language = tag.and_then(Language::from_tag).unwrap_or(Language::English);
+        let text = self.correspondence(language, from, to, &self.link(delivery)).of_confirmation();
+        Ok(Written { message_id: policy.other_message('v', delivery), references: Vec::new(), language, text })
+    }
+
+    fn correspondence<'a>(
+        &'a self,
+        language: Language,
+        processor: &'a Addressable,
+        controller: &'a Addressable,
+        link: &'a str,
+    ) -> Letterhead<'a> {
+        let public_url = self.public_url.as_str().trim_end_matches('/');
+        let contact = contact_of(&processor.contacts).map(document_contact);
+        Letterhead { language, zone: &self.zone, processor, controller, contact, link, public_url }
+    }
+}
+
+impl Service {
+    /// When the clock of `duty` ends, and whether it runs by now; if not, as if it began `now`.
+    pub(super) fn due(&self, duty: &Duty, now: OffsetDateTime) -> Option<(Due, bool)> {
+        let region = region(&self.law.calendar, &duty.terms.region)?;
+        let running = duty.state.due().copied();
+        Some((running.unwrap_or_else(|| duty.terms.due(now, region, None)), running.is_some()))
+    }
+}
+
+/// A correspondence that owns the contact it shows.
+struct Letterhead<'a> {
+    language: Language,
+    zone: &'a str,
+    processor: &'a Addressable,
+    controller: &'a Addressable,
+    contact: Option<report::Contact>,
+    link: &'a str,
+    public_url: &'a str,
+}
+
+impl Letterhead<'_> {
+    fn as_correspondence(&self) -> Correspondence<'_> {
+        Correspondence {
+            language: self.language,
+            zone: self.zone,
+            processor: &self.processor.name,
+            contact: self.contact.as_ref(),
+            controller: &self.controller.name,
+            link: self.link,
+            public_url: self.public_url,
+        }
+    }
+
+    fn of_notice(&self, notice: &NoticeLetter<'_>) -> Result<LetterText, report::ReportError> {
+        self.as_correspondence().of_notice(notice)
+    }
+
+    fn of_confirmation(&self) -> LetterText {
+        self.as_correspondence().of_confirmation()
+    }
+}
+
+/// The message and its envelope; a letter that cannot be written down is an attempt that failed.
+fn posted(
+    policy: &MailPolicy,
+    written: Written,
+    recipient: &str,
+    (delivery, number): (&DeliveryId, u32),
+    now: OffsetDateTime,
+) -> (Dispatch, Vec<u8>) {
+    let Written { message_id, references, language, text } = written;
+    let recipient = recipient.to_owned();
+    let draft = MailDraft {
+        to: recipient.clone(),
+        subject: text.subject,
+        text: text.text,
+        language: language.tag(),
+        message_id: message_id.clone(),
+        references,
+        date: now,
+    };
+    match (policy.compose)(&draft) {
+        Ok(message) => {
+            let return_path = policy.return_paths.address(delivery, number);
+            let envelope_id = format!("{delivery}.{number}");
+            (Dispatch::Mail { return_path, recipient, envelope_id, message_id }, message)
+        }
+        Err(reason) => {
+            (Dispatch::Unsent { recipient, message_id, kind: FailureKind::InvalidRequest, reason }, Vec::new())
+        }
+    }
+}
+
+/// Whom to ask at an organisation: its data protection officer, or whoever comes closest.
+pub(super) fn contact_of(contacts: &[Contact]) -> Option<&Contact> {
+    let of_role = |role: &&str| contacts.iter().find(|contact| contact.role == *role);
+    ["dpo", "contact_point", "breach_desk"].iter().find_map(of_role).or(contacts.first())
+}
+
+/// A contact as documents show it.
+pub(super) fn document_contact(contact: &Contact) -> report::Contact {
+    report::Contact {
+        role: contact.role.clone(),
+        name: contact.name.clone(),
+        email: contact.email.clone(),
+        phone: contact.phone.clone(),
+    }
+}
+
+fn unwritten(error: report::ReportError) -> ServiceError {
+    ServiceError::Internal(error.to_string())
+}

@@ -1,0 +1,247 @@
+//! Links in letters: whoever has one may see what waits behind it, read it, acknowledge it, or confirm the mailbox it was sent to.
+//!
+//! A link is the id of its delivery and a tag that only this service makes, so nothing is stored for it. Looking changes nothing.
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::acknowledge::{Acknowledgement, Proof};
+use super::claim_deliveries::own_clocks;
+use super::letters::{contact_of, document_contact};
+use super::receipts::proof;
+use super::record::Deed;
+use super::{Service, ServiceError};
+use crate::crypto::sha256_hex;
+use crate::domain::actor::Actor;
+use crate::domain::content::ShareContent;
+use crate::domain::event::EventType;
+use crate::domain::id::{DeliveryId, NoticeId};
+use crate::domain::incident::Notice;
+use crate::domain::receipt::{Acknowledger, Means, ReceiptLevel, Stage};
+use crate::report::{Acknowledged, Envelope, Mailbox};
+use crate::store::mail_evidence::{self, Mailed};
+use crate::store::{AnyConnection, deliveries, endpoints, ledger, letters, mailboxes, notices};
+
+/// What a tag of a link is for.
+const PURPOSE: &str = "link";
+
+/// Who follows a link, as far as that can be told. Only a digest of it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// The addresses that the request came from.
+    pub address: String,
+    /// What it says that it is.
+    pub user_agent: String,
+}
+
+/// What is behind a link.
+#[derive(Debug, Clone)]
+pub enum Linked {
+    /// A notice, from outside.
+    Notice(Box<Envelope>),
+    /// A mailbox that is to be confirmed.
+    Mailbox(Mailbox),
+}
+
+/// The content of a notice behind a link.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The notice from outside.
+    pub envelope: Envelope,
+    /// What it says.
+    pub content: ShareContent,
+    /// The same, byte for byte.
+    pub exact: String,
+}
+
+impl Service {
+    /// The address of the page behind the link in the letter that is `delivery`.
+    pub fn link(&self, delivery: &DeliveryId) -> String {
+        let tag = self.master_key.tag(PURPOSE, delivery.as_str());
+        format!("{}/l/{delivery}.{tag}", self.public_url.as_str().trim_end_matches('/'))
+    }
+
+    /// What is behind a link. Changes nothing, however often and by whomever it is called.
+    pub async fn show_link(&self, token: &str) -> Result<Linked, ServiceError> {
+        let (service, delivery, now) = (self.clone(), self.linked(token)?, self.clock.now());
+        self.store.read(move |connection| service.look_behind(connection, &delivery, now)).await
+    }
+
+    /// The content of the notice behind a link; the first time is recorded as receipt "accessed".
+    pub async fn read_by_link(&self, token: &str, visitor: Visitor) -> Result<Opened, ServiceError> {
+        let (service, delivery, now) = (self.clone(), self.linked(token)?, self.clock.now());
+        let work = move |connection: &mut AnyConnection| {
+            let (mailed, id) = linked_notice(connection, &delivery)?;
+            let fact = notices::facts(connection, &[id.as_str()])?.pop().ok_or(ServiceError::NotFound)?;
+            let stage = Stage::new(ReceiptLevel::Accessed, now).by_means(Means::Link);
+            let stage = stage.proved_by(Some(visitor.evidence(&delivery)));
+            let (receipt, is_new) = service.issue_receipt(connection, &fact, stage)?;
+            if is_new {
+                ledger::append(connection, &[proof(&fact, &mailed.holder(), &receipt, &[])])?;
+            }
+            let notice = notices::find(connection, &mailed.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+            let exact = notice.content.get().to_owned();
+            let content = ShareContent::from_stored(&exact)
+                .map_err(|_| ServiceError::Internal(format!("notice content of {id} cannot be read")))?;
+            Ok(Opened { envelope: service.envelope(connection, &notice, now)?, content, exact })
+        };
+        self.store.write(work).await
+    }
+
+    /// Acknowledges the notice behind a link; a second time changes nothing.
+    pub async fn acknowledge_by_link(
+        &self,
+        token: &str,
+        by: Acknowledger,
+        visitor: Visitor,
+    ) -> Result<Envelope, ServiceError> {
+        let (service, delivery, now) = (self.clone(), self.linked(token)?, self.clock.now());
+        let work = move |connection: &mut AnyConnection| {
+            let (mailed, id) = linked_notice(connection, &delivery)?;
+            let fact = notices::facts(connection, &[id.as_str()])?.pop().ok_or(ServiceError::NotFound)?;
+            let acknowledgement = Acknowledgement { content_sha256: fact.content_sha256.clone(), by };
+            let proof = Proof { evidence_sha256: Some(visitor.evidence(&delivery)), ..Proof::of(Means::Link) };
+            let actor = mailed.holder();
+            let (_, told) = service.acknowledge_in(connection, (&actor, &fact), acknowledgement, proof, now)?;
+            let notice = notices::find(connection, &mailed.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+            Ok::<_, ServiceError>((service.envelope(connection, &notice, now)?, told))
+        };
+        let (envelope, told) = self.store.write(work).await?;
+        if told {
+            self.nudge.notify_waiters();
+        }
+        Ok(envelope)
+    }
+
+    /// Confirms the mailbox that a link was sent to; what is owed to it goes out at once. A second time changes nothing.
+    pub async fn confirm_by_link(&self, token: &str, visitor: Visitor) -> Result<Mailbox, ServiceError> {
+        let (service, delivery, now) = (self.clone(), self.linked(token)?, self.clock.now());
+        let work = move |connection: &mut AnyConnection| {
+            let mailed = mail_evidence::mailed(connection, &delivery)?.ok_or(ServiceError::NotFound)?;
+            if mailed.event != EventType::EndpointVerify {
+                return Err(ServiceError::NotFound);
+            }
+            let target = endpoints::targets(connection, &[mailed.endpoint.to_string()])?.pop();
+            let address = target.ok_or(ServiceError::NotFound)?.address;
+            let proven =
+                endpoints::prove(connection, &mailed.endpoint, &address, now)?.ok_or(ServiceError::NotFound)?;
+            if !proven.was_verified {
+                deliveries::hasten(connection, &[mailed.endpoint.to_string()], now)?;
+                let actor = mailed.holder();
+                let deed = Deed { actor: &actor, owner: &proven.organisation, at: now };
+                let facts = json!({
+                    "delivery": delivery, "means": Means::Link, "evidence_sha256": visitor.evidence(&delivery),
+                });
+                let id = mailed.endpoint.as_str();
+                let entry = deed.entry("endpoint.verified", id, Some(&proven.created_by), facts);
+                ledger::append(connection, &[entry])?;
+            }
+            service.mailbox(connection, &mailed)
+        };
+        let mailbox = self.store.write(work).await?;
+        self.nudge.notify_waiters();
+        Ok(mailbox)
+    }
+
+    /// The delivery that a token names, if it is one of ours.
+    fn linked(&self, token: &str) -> Result<DeliveryId, ServiceError> {
+        let (id, tag) = token.split_once('.').ok_or(ServiceError::NotFound)?;
+        let delivery: DeliveryId = id.parse().map_err(|_| ServiceError::NotFound)?;
+        let is_ours = self.master_key.is_tag(PURPOSE, delivery.as_str(), tag);
+        if is_ours { Ok(delivery) } else { Err(ServiceError::NotFound) }
+    }
+
+    fn look_behind(
+        &self,
+        connection: &mut AnyConnection,
+        delivery: &DeliveryId,
+        now: OffsetDateTime,
+    ) -> Result<Linked, ServiceError> {
+        let mailed = mail_evidence::mailed(connection, delivery)?.ok_or(ServiceError::NotFound)?;
+        if mailed.event == EventType::EndpointVerify {
+            return Ok(Linked::Mailbox(self.mailbox(connection, &mailed)?));
+        }
+        let (mailed, id) = linked_notice(connection, delivery)?;
+        let notice = notices::find(connection, &mailed.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+        Ok(Linked::Notice(Box::new(self.envelope(connection, &notice, now)?)))
+    }
+
+    fn envelope(
+        &self,
+        connection: &mut AnyConnection,
+        notice: &Notice,
+        now: OffsetDateTime,
+    ) -> Result<Envelope, ServiceError> {
+        let summary = &notice.summary;
+        let id = summary.id.as_str();
+        let told = letters::told(connection, &[id])?.remove(id).ok_or(ServiceError::NotFound)?;
+        let processor = mailboxes::addressable(connection, &[summary.processor.id.as_str()])?.pop();
+        let clocks = own_clocks(connection, &[id])?;
+        let clock = clocks.get(&(summary.incident.clone(), summary.controller.id.clone()));
+        let acknowledged = notice.receipts.iter().find(|receipt| receipt.level == ReceiptLevel::Acknowledged);
+        Ok(Envelope {
+            language: told.terms.language.clone(),
+            processor: summary.processor.name.clone(),
+            contact: processor.and_then(|processor| contact_of(&processor.contacts).map(document_contact)),
+            controller: summary.controller.name.clone(),
+            notice: id.to_owned(),
+            incident: summary.incident.to_string(),
+            sequence: summary.sequence,
+            kind: summary.kind.strip_prefix("notice.").unwrap_or(&summary.kind).to_owned(),
+            content_sha256: summary.content_sha256.clone(),
+            made_at: summary.created_at,
+            due: clock.and_then(|duty| self.due(duty, now)).and_then(|(due, runs)| Some((due.legal_due_at?, runs))),
+            superseded: told.superseded,
+            acknowledged: acknowledged.and_then(|receipt| {
+                let by = receipt.by.clone()?;
+                let (at, receipt, jws) = (receipt.at, receipt.id.to_string(), receipt.jws.clone());
+                Some(Acknowledged { at, name: by.name, role: by.role, receipt, jws })
+            }),
+            keys_url: format!("{}/.well-known/jwks.json", self.public_url.as_str().trim_end_matches('/')),
+        })
+    }
+
+    fn mailbox(&self, connection: &mut AnyConnection, mailed: &Mailed) -> Result<Mailbox, ServiceError> {
+        let ids = [mailed.endpoint.to_string()];
+        let target = endpoints::targets(connection, &ids)?.pop().ok_or(ServiceError::NotFound)?;
+        let (processor, controller) = (target.created_by.as_str(), target.organisation_id.as_str());
+        let parties = mailboxes::addressable(connection, &[processor, controller])?;
+        let name = |id: &str| parties.iter().find(|party| party.id == id).map(|party| party.name.clone());
+        let mut languages = letters::languages(connection, &[processor], &[controller])?;
+        let language = languages.remove(&(processor.to_owned(), controller.to_owned()));
+        Ok(Mailbox {
+            language: language.unwrap_or_default(),
+            processor: name(processor).unwrap_or_default(),
+            controller: name(controller).unwrap_or_default(),
+            address: target.address.clone(),
+            is_confirmed: target.verified,
+        })
+    }
+}
+
+impl Visitor {
+    /// The digest that stands for a visit.
+    fn evidence(&self, delivery: &DeliveryId) -> String {
+        let visit = json!({"delivery": delivery, "address": self.address, "user_agent": self.user_agent});
+        sha256_hex(visit.to_string().as_bytes())
+    }
+}
+
+impl Mailed {
+    /// Whoever reads the mailbox, as the ledger records it.
+    fn holder(&self) -> Actor {
+        let (organisation, subject) = (self.organisation.clone(), self.endpoint.to_string());
+        Actor { organisation, subject, scopes: Vec::new() }
+    }
+}
+
+/// The notice that a delivery tells to its controller, if that may see it by now.
+fn linked_notice(connection: &mut AnyConnection, delivery: &DeliveryId) -> Result<(Mailed, NoticeId), ServiceError> {
+    let mailed = mail_evidence::mailed(connection, delivery)?.ok_or(ServiceError::NotFound)?;
+    let id = mailed.notice.clone().ok_or(ServiceError::NotFound)?;
+    let seen = notices::find(connection, &mailed.organisation, &id)?;
+    match seen {
+        Some(notice) if notice.summary.controller.id == mailed.organisation => Ok((mailed, id)),
+        _ => Err(ServiceError::NotFound),
+    }
+}

@@ -1,0 +1,118 @@
+//! What letters to mailboxes have to know of notices and agreements. Composes nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::among::among;
+use super::connection::AnyConnection;
+use super::error::StoreError;
+use super::row::Door;
+use super::schema::{agreement, agreement_version, notice};
+use crate::domain::fault::Faults;
+use crate::domain::id::NoticeId;
+use crate::domain::parse::Place;
+use crate::domain::terms::Terms;
+
+/// What the letters about one notice have to know beside the notice itself.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What tells it: the type of its event.
+    pub kind: String,
+    /// The terms that it was told under.
+    pub terms: Arc<Terms>,
+    /// The first notice of the same incident to the same controller, and its number.
+    pub first: (NoticeId, i32),
+    /// Whether a later notice about the same has been made.
+    pub superseded: bool,
+}
+
+/// What the letters about the notices `ids` have to know, by the id of the notice.
+pub fn told(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<String, Told>, StoreError> {
+    type Row = (String, String, String, String, String);
+    let under = agreement_version::agreement_id
+        .eq(notice::agreement_id)
+        .and(agreement_version::version.eq(notice::agreement_version));
+    let wanted = among(connection, notice::id, ids)?;
+    let columns = (notice::id, notice::type_, notice::incident_id, notice::controller_id, agreement_version::terms);
+    let rows: Vec<Row> =
+        notice::table.inner_join(agreement_version::table.on(under)).filter(wanted).select(columns).load(connection)?;
+    let incidents: Vec<&str> = rows.iter().map(|row| row.2.as_str()).collect();
+    let controllers: Vec<&str> = rows.iter().map(|row| row.3.as_str()).collect();
+    let series = series(connection, &incidents, &controllers)?;
+    let mut known: HashMap<&str, Arc<Terms>> = HashMap::new();
+    let mut told = HashMap::with_capacity(rows.len());
+    for (id, kind, incident, controller, stored) in &rows {
+        let door = Door { table: "notice", id };
+        let terms = match known.get(stored.as_str()) {
+            Some(terms) => Arc::clone(terms),
+            None => Arc::clone(known.entry(stored).or_insert(Arc::new(terms(&door, stored)?))),
+        };
+        let all = series.get(&(incident.as_str(), controller.as_str()));
+        let (first, last) =
+            all.and_then(|all| all.first().zip(all.last())).ok_or_else(|| door.corrupt("incident_id"))?;
+        let first = (door.parse("id", &first.0)?, first.1);
+        told.insert(id.clone(), Told { kind: kind.clone(), terms, first, superseded: last.0 != *id });
+    }
+    Ok(told)
+}
+
+/// Notices with their numbers, by incident and controller, oldest first.
+type Series<'k> = HashMap<(&'k str, &'k str), Vec<(String, i32)>>;
+
+fn series<'k>(
+    connection: &mut AnyConnection,
+    incidents: &[&'k str],
+    controllers: &[&'k str],
+) -> Result<Series<'k>, StoreError> {
+    let keys: HashMap<(&str, &str), (&'k str, &'k str)> = incidents
+        .iter()
+        .zip(controllers)
+        .map(|(incident, controller)| ((*incident, *controller), (*incident, *controller)))
+        .collect();
+    let of_incidents = among(connection, notice::incident_id, incidents)?;
+    let of_controllers = among(connection, notice::controller_id, controllers)?;
+    let rows: Vec<(String, String, String, i32)> = notice::table
+        .filter(of_incidents)
+        .filter(of_controllers)
+        .filter(super::notices::is_out())
+        .order(notice::sequence)
+        .select((notice::incident_id, notice::controller_id, notice::id, notice::sequence))
+        .load(connection)?;
+    let mut series: Series<'k> = HashMap::new();
+    for (incident, controller, id, sequence) in rows {
+        if let Some(key) = keys.get(&(incident.as_str(), controller.as_str())) {
+            series.entry(*key).or_default().push((id, sequence));
+        }
+    }
+    Ok(series)
+}
+
+/// The language of the newest agreement of each pair of processor and controller.
+pub fn languages(
+    connection: &mut AnyConnection,
+    processors: &[&str],
+    controllers: &[&str],
+) -> Result<HashMap<(String, String), String>, StoreError> {
+    let of_processors = among(connection, agreement::processor_id, processors)?;
+    let of_controllers = among(connection, agreement::controller_id, controllers)?;
+    let rows: Vec<(String, String, String)> = agreement::table
+        .filter(of_processors)
+        .filter(of_controllers)
+        .order((agreement::changed_at, agreement::id))
+        .select((agreement::processor_id, agreement::controller_id, agreement::terms))
+        .load(connection)?;
+    let language = |(processor, controller, terms): (String, String, String)| {
+        let terms: Value = Door { table: "agreement", id: &controller }.json("terms", &terms)?;
+        let language = terms["language"].as_str().unwrap_or_default().to_owned();
+        Ok(((processor, controller), language))
+    };
+    rows.into_iter().map(language).collect()
+}
+
+fn terms(door: &Door<'_>, stored: &str) -> Result<Terms, StoreError> {
+    let value: Value = door.json("terms", stored)?;
+    Terms::parse(&Place::root(&value), &mut Faults::default()).ok_or_else(|| door.corrupt("agreement_version"))
+}

@@ -1,0 +1,103 @@
+//! Mailboxes of controllers as processors register them, and whom a confirmation goes to. How they fare is in `endpoints`.
+
+use diesel::prelude::*;
+use time::OffsetDateTime;
+
+use super::among::among;
+use super::batch;
+use super::connection::AnyConnection;
+use super::error::StoreError;
+use super::row::{Door, micros};
+use super::schema::{endpoint, organisation};
+use crate::domain::endpoint::Health;
+use crate::domain::id::{MailboxId, OrganisationId};
+use crate::domain::organisation::Contact;
+use crate::domain::vocabulary::Channel;
+
+/// A mailbox of a controller that a processor writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMailbox {
+    /// Its id, if it is not there yet.
+    pub id: MailboxId,
+    /// Whose mailbox it is.
+    pub organisation: OrganisationId,
+    /// The address, in lower case.
+    pub address: String,
+}
+
+batch::row! {
+    MailboxRow in "endpoint" {
+        id: &'a str,
+        organisation_id: &'a str,
+        created_by: &'a str,
+        channel: &'a str,
+        address: &'a str,
+        events: &'a str,
+        secret_sealed: &'a str,
+        health: &'a str,
+        failures: i32,
+        version: i32,
+        created_at: i64,
+        changed_at: i64,
+    }
+}
+
+/// What mailboxes are told: all that is about notices.
+const EVENTS: &str = r#"["notice.*"]"#;
+
+/// Registers the mailboxes that `processor` does not have yet, in one statement; answers the ids of the new ones.
+pub fn register(
+    connection: &mut AnyConnection,
+    processor: &OrganisationId,
+    wanted: &[NewMailbox],
+    now: OffsetDateTime,
+) -> Result<Vec<String>, StoreError> {
+    let row = |one| {
+        let NewMailbox { id, organisation, address }: &NewMailbox = one;
+        MailboxRow {
+            id: id.as_str(),
+            organisation_id: organisation.as_str(),
+            created_by: processor.as_str(),
+            channel: Channel::Email.as_str(),
+            address,
+            events: EVENTS,
+            secret_sealed: "",
+            health: Health::Unverified.as_str(),
+            failures: 0,
+            version: 1,
+            created_at: micros(now),
+            changed_at: micros(now),
+        }
+    };
+    if batch::insert_missing(connection, &wanted.iter().map(row).collect::<Vec<_>>())? == 0 {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&str> = wanted.iter().map(|one| one.id.as_str()).collect();
+    let made = among(connection, endpoint::id, &ids)?;
+    Ok(endpoint::table.filter(made).order(endpoint::id).select(endpoint::id).load(connection)?)
+}
+
+/// Name and contacts of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressable {
+    /// Its id.
+    pub id: String,
+    /// The legal name.
+    pub name: String,
+    /// Whom to reach.
+    pub contacts: Vec<Contact>,
+}
+
+/// Names and contacts of the organisations `ids`, in no order; whoever asks.
+pub fn addressable(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Addressable>, StoreError> {
+    let wanted = among(connection, organisation::id, ids)?;
+    let rows: Vec<(String, String, String)> = organisation::table
+        .filter(wanted)
+        .select((organisation::id, organisation::name, organisation::contacts))
+        .load(connection)?;
+    let read = |(id, name, contacts): (String, String, String)| {
+        let contacts = Door { table: "organisation", id: &id }.json("contacts", &contacts)?;
+        Ok(Addressable { id, name, contacts })
+    };
+    rows.into_iter().map(read).collect()
+}
