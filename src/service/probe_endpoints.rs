@@ -28,14 +28,18 @@ impl Service {
 
     fn probe(&self, connection: &mut AnyConnection, now: OffsetDateTime) -> Result<usize, ServiceError> {
         let due = probes::due(connection, now, MOST)?;
-        let (asked, settled): (Vec<Due>, Vec<Due>) = due.into_iter().partition(is_asked);
-        let next = asked.iter().map(|one| (one.endpoint.id.clone(), Some(self.next_probe(now))));
-        let never = settled.iter().map(|one| (one.endpoint.id.clone(), None));
-        let schedule: Vec<(EndpointId, Option<OffsetDateTime>)> = next.chain(never).collect();
+        let next = |one: &Due| (one.endpoint.id.clone(), (!is_confirmed(one)).then(|| self.next_probe(now)));
+        let schedule: Vec<(EndpointId, Option<OffsetDateTime>)> = due.iter().map(next).collect();
         probes::schedule(connection, &schedule)?;
-        let messages: Vec<_> = asked.iter().map(|one| self.verification_of(&one.endpoint, now)).collect();
+        let asked = due.iter().filter(|one| self.is_asked(one));
+        let messages: Vec<_> = asked.map(|one| self.verification_of(&one.endpoint, now)).collect();
         outbox::enqueue(connection, &messages, now)?;
         Ok(schedule.len())
+    }
+
+    /// Without a relay no mailbox can be asked; its turn comes again next week.
+    fn is_asked(&self, due: &Due) -> bool {
+        due.endpoint.id.channel() == Channel::Webhook || (self.mail.is_some() && !is_confirmed(due))
     }
 
     /// Never later than the week is over, so that the spread makes no probe late.
@@ -44,6 +48,7 @@ impl Service {
     }
 }
 
-fn is_asked(due: &Due) -> bool {
-    due.endpoint.id.channel() == Channel::Webhook || !due.verified
+/// Whether it is a mailbox that somebody has confirmed.
+fn is_confirmed(due: &Due) -> bool {
+    due.endpoint.id.channel() == Channel::Email && due.verified
 }

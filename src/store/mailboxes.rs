@@ -9,7 +9,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{endpoint, organisation};
-use crate::domain::endpoint::Health;
+use crate::domain::endpoint::{Health, PROBE_EVERY};
 use crate::domain::id::{MailboxId, OrganisationId};
 use crate::domain::organisation::Contact;
 use crate::domain::vocabulary::Channel;
@@ -36,6 +36,7 @@ batch::row! {
         secret_sealed: &'a str,
         health: &'a str,
         failures: i32,
+        next_probe_at: i64,
         version: i32,
         created_at: i64,
         changed_at: i64,
@@ -64,6 +65,7 @@ pub fn register(
             secret_sealed: "",
             health: Health::Unverified.as_str(),
             failures: 0,
+            next_probe_at: micros(now + PROBE_EVERY),
             version: 1,
             created_at: micros(now),
             changed_at: micros(now),

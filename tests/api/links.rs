@@ -1,6 +1,7 @@
 //! The pages behind links in e-mails: looking changes nothing, forms act once, strangers see nothing.
 
 use serde_json::{Value, json};
+use time::Duration;
 
 use crate::harness::app::{Backend, TestApp};
 use crate::harness::client::Answer;
@@ -105,6 +106,27 @@ mailing! {
         let own = mailing.app.as_org(&mailing.controller, CONTROLLER);
         let seen = own.get("/v1/notices").await.expect(200).json["items"][0]["acknowledged_at"].clone();
         assert!(seen.is_string());
+    }
+
+    async fn a_mailbox_is_asked_every_week_until_somebody_confirms_it(app, relay) {
+        let mailing = Mailing::new(app, relay, DESK, &json!({})).await;
+        let staff = mailing.app.as_org(&mailing.processor, PROCESSOR);
+        mailing.letter().await;
+        mailing.app.advance(Duration::WEEK);
+        let again = mailing.letter().await;
+        let unproven = staff.get("/v1/endpoints/unproven").await.expect(200).json;
+        assert_eq!(unproven["items"][0]["reason"], "never_proven");
+        mailing.form(&format!("{}/confirm", again.link()), "").await.expect(200);
+        for _ in 0..2 {
+            mailing.app.advance(Duration::WEEK);
+            mailing.app.step_workers().await;
+            assert_eq!(mailing.letters().len(), 0);
+        }
+        let listed = staff.get("/v1/endpoints?channel=email").await.expect(200).json["items"].clone();
+        let shown = &listed[0];
+        assert_eq!((&shown["health"], &shown["next_probe_at"]), (&json!("healthy"), &Value::Null));
+        assert_eq!(shown["address"], DESK.to_lowercase());
+        assert_eq!(staff.get("/v1/endpoints/unproven").await.expect(200).json["items"], json!([]));
     }
 
     async fn a_mailbox_is_confirmed_by_its_form_alone(app, relay) {
