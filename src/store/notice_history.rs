@@ -85,8 +85,8 @@ const SOURCES: [Source; 9] = [
     Source {
         kind: "escalated",
         internal: true,
-        sql: "SELECT coalesce(e.fired_at, e.due_at), 6, e.ladder, e.step + 1, NULL, e.action, e.state, e.outcome, NULL, NULL \
-              FROM escalation e WHERE e.notice_id = $1 AND e.state <> 'open'",
+        sql: "SELECT e.fired_at, 6, e.ladder, e.step + 1, NULL, e.action, e.state, e.outcome, NULL, NULL \
+              FROM escalation e WHERE e.notice_id = $1 AND e.fired_at IS NOT NULL",
     },
     Source {
         kind: "task_created",

@@ -65,10 +65,10 @@ both! {
         assert_eq!(told(&seen), expected);
         assert!(seen.is_sorted_by_key(|one| instant(&one["at"])));
         assert_eq!((&seen[1]["by"], &seen[6]["by"]), (&json!("a-second-person"), &json!("A. Muster")));
-        let failed = &seen[2];
-        let class = (&failed["number"], &failed["channel"], &failed["reason"], &failed["status"]);
+        let refused = &seen[2];
+        let class = (&refused["number"], &refused["channel"], &refused["reason"], &refused["status"]);
         assert_eq!(class, (&json!(1), &json!("webhook"), &json!("status_5xx"), &json!(500)));
-        assert_eq!(failed["endpoint"], world.controllers[0].webhook);
+        assert_eq!(refused["endpoint"], world.controllers[0].webhook);
 
         let concerns: Vec<_> = expected.iter().filter(|one| one.0 != "released").cloned().collect();
         assert_eq!(told(&items(&own, &history).await), concerns, "four eyes are the processor's own business");
@@ -82,6 +82,21 @@ both! {
             next = page["next"].clone();
         }
         assert_eq!(paged, seen);
+    }
+
+    async fn a_step_that_fired_stands_in_the_history_of_the_processor_alone(app: TestApp) {
+        let world = app.world(1).await;
+        world.receiver.reply(Reply::Status(500));
+        world.file().await;
+        app.step_workers().await;
+        app.advance(Duration::hours(3));
+        app.step_workers().await;
+        let path = format!("/v1/notices/{}/history", text(&world.notice(0).await["id"]));
+        let steps: Vec<_> =
+            items(&world.processor(), &path).await.into_iter().filter(|one| one["kind"] == "escalated").collect();
+        assert!(!steps.is_empty() && steps.iter().all(|one| instant(&one["at"]) <= app.now()), "{steps:?}");
+        let own = items(&world.controller_client(0), &path).await;
+        assert!(own.iter().all(|one| one["kind"] == "made" || one["kind"] == "attempted"), "{own:?}");
     }
 
     async fn nobody_sees_the_history_of_what_it_may_not_see(app: TestApp) {
