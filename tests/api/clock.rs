@@ -58,6 +58,7 @@ async fn arrives(app: &TestApp, sent: Outgoing) {
         retry_after: None,
         answer: Vec::new(),
         response_sha256: None,
+        mail: None,
         duration: std::time::Duration::from_secs(1),
         ended_at: app.now(),
     };

@@ -186,6 +186,7 @@ async fn ended(app: &TestApp, sent: Vec<Outgoing>, outcome: Outcome) {
         retry_after: None,
         answer: Vec::new(),
         response_sha256: None,
+        mail: None,
         duration: std::time::Duration::from_millis(3),
         ended_at: app.now(),
     };
