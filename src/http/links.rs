@@ -133,10 +133,12 @@ impl<'a> Desk<'a> {
             .body(html))
     }
 
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not general enough by itself")]
     fn refused(&self) -> Result<HttpResponse, Problem> {
         self.answer(StatusCode::FORBIDDEN, "de", |page| page.refused())
     }
 
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not general enough by itself")]
     fn failed(&self, error: ServiceError) -> Result<HttpResponse, Problem> {
         match error {
             ServiceError::NotFound => self.answer(StatusCode::NOT_FOUND, "de", |page| page.missing()),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use url::Url;
 
+use super::admission::admitted;
 use super::dispatch::Dispatch;
 use super::letters::LetterFacts;
 use super::tell_duties::step_of;
@@ -145,7 +146,7 @@ impl Service {
             next_at: micros(claim.now + BUSY * (0.5 + self.entropy.unit())),
         };
         deliveries::put_back(connection, &busy.iter().map(again).collect::<Vec<_>>())?;
-        let facts = read_facts(connection, targets, passed.iter().map(|(claimed, _)| claimed))?;
+        let facts = read_facts(connection, targets, &passed.iter().map(|(claimed, _)| claimed))?;
         let mut rendered = Vec::with_capacity(passed.len());
         for (claimed, pass) in passed {
             let id = claimed.id.clone();
@@ -338,32 +339,6 @@ fn targets(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<HashMa
     Ok(endpoints::targets(connection, &ids)?.into_iter().map(|target| (target.id.to_string(), target)).collect())
 }
 
-/// The deliveries that may go now, and those whose endpoint or host is busy with others.
-fn admitted<P>(
-    claimed: Vec<Claimed>,
-    targets: &HashMap<String, Target>,
-    mut admit: impl FnMut(&EndpointId, &str) -> Option<P>,
-) -> (Vec<(Claimed, P)>, Vec<Claimed>) {
-    let (mut passed, mut busy) = (Vec::with_capacity(claimed.len()), Vec::new());
-    for claimed in claimed {
-        let pass = targets.get(&claimed.endpoint_id).and_then(|target| admit(&target.id, &host(target)));
-        match pass {
-            Some(pass) => passed.push((claimed, pass)),
-            None => busy.push(claimed),
-        }
-    }
-    (passed, busy)
-}
-
-/// What the limit of a host counts: host and port of a webhook, the domain of a mailbox.
-fn host(target: &Target) -> String {
-    let of_url = |url: Url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
-    match target.id {
-        EndpointId::Webhook(_) => Url::parse(&target.address).map(of_url).unwrap_or_default(),
-        EndpointId::Mailbox(_) => target.address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase(),
-    }
-}
-
 fn open_attempts<P>(
     connection: &mut AnyConnection,
     rendered: &[(Rendered, P)],
@@ -393,7 +368,7 @@ pub(super) fn own_clocks(connection: &mut AnyConnection, notices: &[&str]) -> Re
 fn read_facts<'c>(
     connection: &mut AnyConnection,
     targets: HashMap<String, Target>,
-    claimed: impl Iterator<Item = &'c Claimed> + Clone,
+    claimed: &(impl Iterator<Item = &'c Claimed> + Clone),
 ) -> Result<Facts, ServiceError> {
     let notice_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
     let duty_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.duty_id.as_deref()).collect();

@@ -17,7 +17,7 @@ use crate::store::{AnyConnection, parties};
 /// The bodies of those of `claimed` that tell of a step, by delivery, still without their recipient.
 pub(super) fn of_claimed<'c>(
     connection: &mut AnyConnection,
-    claimed: impl Iterator<Item = &'c Claimed> + Clone,
+    claimed: &(impl Iterator<Item = &'c Claimed> + Clone),
 ) -> Result<HashMap<String, Value>, ServiceError> {
     let telling = || claimed.clone().filter(|one| one.kind == EventType::NoticeEscalated.as_str());
     let mut notices: Vec<String> = telling().filter_map(|one| one.notice_id.clone()).collect();

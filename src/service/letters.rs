@@ -263,6 +263,7 @@ pub(super) fn document_contact(contact: &Contact) -> report::Contact {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn unwritten(error: report::ReportError) -> ServiceError {
     ServiceError::Internal(error.to_string())
 }

@@ -38,8 +38,8 @@ impl Service {
             controllers.insert(controller.as_str());
             let addressees = terms.into_iter().flat_map(|terms| &terms.addressees);
             let mailed = addressees.filter(|addressee| addressee.channel == Channel::Email);
-            let addresses = mailed.filter_map(|addressee| addressee.address.as_deref());
-            named.extend(addresses.map(|address| (controller.clone(), address.to_lowercase())));
+            let written = mailed.filter_map(|addressee| addressee.address.as_deref());
+            named.extend(written.map(|address| (controller.clone(), address.to_lowercase())));
         }
         for known in mailboxes::addressable(connection, &Vec::from_iter(controllers))? {
             let controller: OrganisationId = known.id.parse().map_err(|_| ServiceError::Internal(known.id.clone()))?;

@@ -3,6 +3,7 @@
 //! Every verb takes the actor, whose organisation is the tenant scope; each change is one transaction that holds its ledger entries.
 
 mod acknowledge;
+mod admission;
 mod agreement_checks;
 mod amend_duties;
 mod amend_incident;

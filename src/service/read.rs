@@ -10,7 +10,7 @@ use crate::domain::id::{IncidentId, NoticeId};
 use crate::domain::incident::{Incident, IncidentSummary, Notice, NoticeSummary};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::receipt::ReceiptLevel;
-use crate::store::deliveries::{self, DeliveryView};
+use crate::store::delivery_views::{self, DeliveryView};
 use crate::store::duties::{self, DutyFilter, Side};
 use crate::store::incidents::{self, IncidentFilter};
 use crate::store::ledger::{self, EntryRow};
@@ -110,7 +110,7 @@ impl Service {
                 if found.summary.processor.id != tenant {
                     return Err(ServiceError::NotFound);
                 }
-                Ok(deliveries::of_notice(connection, &tenant, &notice, &page, now)?)
+                Ok(delivery_views::of_notice(connection, &tenant, &notice, &page, now)?)
             })
             .await
     }

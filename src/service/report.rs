@@ -20,8 +20,10 @@ use crate::domain::organisation::{Contact, Organisation};
 use crate::domain::page::PageRequest;
 use crate::domain::vocabulary::Channel;
 use crate::report::{self as document, Report};
-use crate::store::deliveries::{AttemptView, DeliveryView};
-use crate::store::{AnyConnection, agreements, deliveries, duties, incidents, notices, organisations, receipts};
+use crate::store::delivery_views::{AttemptView, DeliveryView};
+use crate::store::{
+    AnyConnection, agreements, delivery_views, duties, incidents, notices, organisations, receipts,
+};
 
 /// The most deliveries of one notice that a report shows.
 const DELIVERIES: i64 = 500;
@@ -89,7 +91,7 @@ fn gather(
         let receipts = receipts::of(connection, &[summary.id.as_str()])?;
         // Attempts are evidence of the processor's telling; the controller whom they concern sees them too.
         let processor = &summary.processor.id;
-        let deliveries = deliveries::of_notice(connection, processor, &summary.id, &page, now)?.items;
+        let deliveries = delivery_views::of_notice(connection, processor, &summary.id, &page, now)?.items;
         tellings.push(Telling { summary, receipts, deliveries });
     }
     let organisation = |connection: &mut AnyConnection, id: &OrganisationId| {

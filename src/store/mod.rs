@@ -12,6 +12,7 @@ pub(crate) mod batch;
 pub(crate) mod connection;
 pub mod decisions;
 pub mod deliveries;
+pub mod delivery_views;
 pub mod duties;
 mod duty_rows;
 pub mod endpoint_views;

@@ -222,15 +222,14 @@ impl LaneRunner {
         async move {
             let attempt = attempt(&outbound, &clock, outgoing);
             tokio::pin!(attempt);
-            let (attempted, slot) = match tokio::time::timeout(PATIENCE, &mut attempt).await {
-                Ok(attempted) => (attempted, slot),
-                Err(_) => {
-                    let slot = match waiting.try_acquire_owned() {
-                        Ok(permit) => Slot { _permit: permit, ..slot },
-                        Err(_) => slot,
-                    };
-                    (attempt.await, slot)
-                }
+            let (attempted, slot) = if let Ok(attempted) = tokio::time::timeout(PATIENCE, &mut attempt).await {
+                (attempted, slot)
+            } else {
+                let slot = match waiting.try_acquire_owned() {
+                    Ok(permit) => Slot { _permit: permit, ..slot },
+                    Err(_) => slot,
+                };
+                (attempt.await, slot)
             };
             drop(results.send((attempted, slot)).await);
         }

@@ -395,7 +395,6 @@ async fn outcome(operation: &str, app: &TestApp, world: &World) -> Answer {
 async fn acknowledge(world: &World) -> Answer {
     let notice = first_notice(world).await;
     let by = json!({"name": "Privacy desk", "role": "data protection officer"});
-    let body = json!({"content_sha256": notice["content_sha256"], "by": by});
     let path = format!("/v1/notices/{}/acknowledgement", notice["id"].as_str().unwrap());
-    world.controller_client(0).post(&path, &body).await
+    world.controller_client(0).post(&path, &json!({"content_sha256": notice["content_sha256"], "by": by})).await
 }

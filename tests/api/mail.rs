@@ -89,7 +89,7 @@ impl Mailing {
         letters.remove(0)
     }
 
-    async fn notices(&self) -> Vec<Value> {
+    pub(crate) async fn notices(&self) -> Vec<Value> {
         let own = self.app.as_org(&self.controller, CONTROLLER);
         own.get("/v1/notices").await.expect(200).json["items"].as_array().unwrap().clone()
     }
@@ -102,7 +102,7 @@ impl Mailing {
     }
 
     /// The levels that are proved of the newest notice, each with its means.
-    async fn levels(&self) -> Vec<(String, String)> {
+    pub(crate) async fn levels(&self) -> Vec<(String, String)> {
         let path = format!("/v1/notices/{}", text(&self.notices().await[0]["id"]));
         let seen = self.app.as_org(&self.processor, PROCESSOR).get(&path).await.expect(200).json;
         let receipts = seen["receipts"].as_array().unwrap();
@@ -172,7 +172,7 @@ macro_rules! mailing {
 }
 pub(crate) use mailing;
 
-const DESK: &str = "Desk@Beispielwerk.example";
+pub(crate) const DESK: &str = "Desk@Beispielwerk.example";
 
 mailing! {
     async fn a_notice_goes_out_as_metadata_and_a_link(app, relay) {
@@ -399,43 +399,5 @@ mailing! {
         staff.put(&path, "\"2\"", &body).await.expect(200);
         mailing.app.step_workers().await;
         assert!(mailing.letters().is_empty());
-    }
-}
-
-both! {
-    async fn while_the_relay_is_down_nothing_is_held_against_the_mailbox(app: TestApp, settings = [
-        ("ART33_MAIL_HOST", "127.0.0.1"), ("ART33_MAIL_PORT", "9"), ("ART33_MAIL_TLS", "none"),
-        ("ART33_MAIL_FROM", "notices@lernsysteme.example"), ("ART33_MAIL_AREAS", "DE")
-    ]) {
-        let mailing = Mailing::new(app, SmtpServer::start(&json!({})), DESK, &json!({})).await;
-        mailing.file().await;
-        mailing.app.step_workers().await;
-        let delivery = mailing.delivery().await;
-        let attempt = &delivery["attempts"][0];
-        assert_eq!((&attempt["outcome"], &attempt["kind"]), (&json!("transient"), &json!("connect")));
-        assert!(instant(&delivery["next_at"]) - mailing.app.now() < Duration::MINUTE, "{delivery}");
-        let id: DeliveryId = text(&delivery["id"]).parse().unwrap();
-        let owner = mailing.controller.parse().unwrap();
-        let endpoint = text(&delivery["endpoint"]).parse().unwrap();
-        let found = mailing.app.service().store.read::<_, art33::store::StoreError>(move |connection| {
-            art33::store::endpoints::find(connection, &owner, &endpoint)
-        });
-        let found = found.await.unwrap().unwrap();
-        assert_eq!((found.failures, found.health.as_str()), (0, "unverified"), "{id}");
-    }
-
-    async fn without_a_relay_mailboxes_are_known_and_nothing_waits(app: TestApp) {
-        let world = app.world(1).await;
-        let staff = world.processor();
-        let mut body = agreement(&world.controllers[0].id, "AVV-9", "");
-        body["terms"]["addressees"] = json!([{"role": "desk", "channel": "email", "address": DESK}]);
-        staff.post("/v1/agreements", &body).await.expect(201);
-        let registered = staff.get("/v1/audit").await.expect(200).json;
-        let kinds: Vec<_> = registered["items"].as_array().unwrap().iter().map(|item| text(&item["kind"])).collect();
-        assert!(kinds.contains(&"mailboxes.registered".to_owned()), "{kinds:?}");
-        let waiting = |connection: &mut art33::store::AnyConnection| {
-            art33::store::deliveries::next_due(connection, art33::domain::delivery::Lane::Mail)
-        };
-        assert_eq!(app.service().store.read::<_, art33::store::StoreError>(waiting).await.unwrap(), None);
     }
 }

@@ -30,6 +30,7 @@ mod ledger;
 mod links;
 mod lint;
 mod mail;
+mod mail_relays;
 mod migration;
 mod milestones;
 mod obligations;

@@ -28,6 +28,12 @@ pub(crate) fn run(app: &TestApp, statements: &str) {
 pub(crate) fn mailbox(app: &TestApp, world: &World, index: usize, number: u8, address: &str, place: &str) -> String {
     let (id, owner) = (MailboxId::from_bytes([number; 16]), &world.controllers[index].id);
     let processor = &world.processor;
+    // The agreement may have registered it already, under an id of its own.
+    run(
+        app,
+        &format!("DELETE FROM delivery WHERE endpoint_id IN (SELECT id FROM endpoint WHERE address = '{address}')"),
+    );
+    run(app, &format!("DELETE FROM endpoint WHERE address = '{address}'"));
     run(
         app,
         &format!(
