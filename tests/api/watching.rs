@@ -146,7 +146,7 @@ both! {
 
     async fn the_sign_of_life_is_given_only_when_all_is_well(app: TestApp) {
         let monitor = Receiver::start();
-        let heartbeat = Heartbeat { url: monitor.url("/ping").parse().unwrap(), every: std::time::Duration::from_secs(60) };
+        let heartbeat = Heartbeat { url: monitor.url("/ping").parse().unwrap(), every: std::time::Duration::from_mins(1) };
         let world = app.world(1).await;
         let well = audit(&app).await;
         assert_eq!(auditor::beat(app.outbound(), &heartbeat, Some(&well)).await, Beat::Sent);
