@@ -26,6 +26,7 @@ use crate::service::{Clocks, Service, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::{Metrics, MetricsError};
 use crate::worker::auditor::Heartbeat;
+use crate::worker::delivery::Pace;
 
 pub(crate) use parts::{issuer, law, law_file, open, signing_key};
 
@@ -39,7 +40,7 @@ pub struct App {
     issuer: BuiltinIssuer,
     server: actix_web::dev::Server,
     address: SocketAddr,
-    concurrency: usize,
+    pace: Pace,
     grace: Duration,
     has_workers: bool,
 }
@@ -119,7 +120,7 @@ impl App {
         let zone = config.report.zone.clone();
         let api = Api::new(service.clone(), verifier, metrics.clone(), renderer, zone, limits);
         let server = server::start(socket, address, api, &config.server)?;
-        let concurrency = config.delivery.concurrency.get();
+        let pace = parts::pace(&config.delivery);
         let grace = config.server.shutdown_grace;
         let heartbeat = parts::heartbeat(&config.heartbeat);
         Ok(Self {
@@ -131,7 +132,7 @@ impl App {
             issuer,
             server,
             address,
-            concurrency,
+            pace,
             grace,
             has_workers: true,
         })

@@ -5,45 +5,126 @@
 mod bare;
 mod client;
 mod database;
+mod deliveries;
 mod figures;
 mod filed;
+mod filings;
+mod message;
 #[cfg(feature = "postgres")]
 mod pgbench;
+mod process;
 mod run;
 mod server;
+mod sink;
+mod timers;
 mod world;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use figures::Report;
+pub(crate) use sink::listen;
+
+/// One part of what is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Filings, reports, and memory.
+    Filings,
+    /// First attempts, also beside endpoints that hang; a service that is killed; and TLS.
+    Deliveries,
+    /// Alarms of many open duties, and what waiting for them costs.
+    Timers,
+}
+
+/// One kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum On {
+    /// The embedded database.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
 
 /// What to measure, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     /// Smaller loads: to see that it works, not for figures.
     pub(crate) quick: bool,
+    /// Only this part; all of them without it.
+    pub(crate) only: Option<Part>,
+    /// Only on this kind of database; on all that there are without it.
+    pub(crate) on: Option<On>,
+    /// Whether endpoints that hang have failed before, so that the service knows them. The worst case is that it does not.
+    pub(crate) known_bad: bool,
     /// Where the databases lie; on the disk that is to be measured.
     pub(crate) directory: PathBuf,
     /// An empty database on a server with its usual durability; without it a throw-away server is started.
     pub(crate) postgres_url: Option<String>,
 }
 
-/// Bounds of one load; whichever comes first ends it.
+/// Bounds of the loads. Of filings and their time whichever comes first ends the load.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     filings: usize,
     time: Duration,
     /// Controllers that one filing for all affects.
     controllers: usize,
+    /// Reports that are laid out.
+    reports: usize,
+    /// Controllers with an endpoint; a multiple of 100, so that percentages are whole.
+    endpoints: usize,
+    /// The same, with TLS.
+    tls_endpoints: usize,
+    /// The longest that an attempt takes, in whole seconds.
+    attempt: u64,
+    /// Whether the leases of a killed service are waited for, which takes half a minute.
+    waits_for_leases: bool,
+    /// Open duties, each with an alarm to come.
+    duties: usize,
+    /// Those of them whose alarm comes while it is measured.
+    alarms: usize,
+    /// How long those alarms are spread over.
+    spread: Duration,
+    /// How long the service is watched while nothing is due.
+    idle: Duration,
 }
 
 impl Options {
     fn bounds(&self) -> Bounds {
         if self.quick {
-            return Bounds { filings: 2_000, time: Duration::from_secs(2), controllers: 1_000 };
+            return Bounds {
+                filings: 2_000,
+                time: Duration::from_secs(2),
+                controllers: 300,
+                reports: 3,
+                endpoints: 200,
+                tls_endpoints: 100,
+                attempt: 1,
+                waits_for_leases: false,
+                duties: 50_000,
+                alarms: 500,
+                spread: Duration::from_secs(4),
+                idle: Duration::from_secs(2),
+            };
         }
-        Bounds { filings: 40_000, time: Duration::from_secs(10), controllers: 10_000 }
+        Bounds {
+            filings: 40_000,
+            time: Duration::from_secs(10),
+            controllers: 10_000,
+            reports: 20,
+            endpoints: 10_000,
+            tls_endpoints: 5_000,
+            attempt: 10,
+            waits_for_leases: true,
+            duties: 1_000_000,
+            alarms: 4_000,
+            spread: Duration::from_secs(20),
+            idle: Duration::from_secs(10),
+        }
+    }
+
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
     }
 }
 
@@ -71,7 +152,7 @@ fn cannot(what: &'static str) -> impl FnOnce(std::io::Error) -> BenchError {
     move |source| BenchError::Io { what, source }
 }
 
-/// Measures everything, one database after the other; `progress` gets a line for people before each step.
+/// Measures what is wanted, one database after the other; `progress` gets a line for people before each step.
 pub(crate) fn run(options: &Options, progress: &dyn Fn(&str)) -> Result<Report, BenchError> {
     // One thread, since the service shares the cores with it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -9,6 +9,7 @@ mod demo;
 mod grant;
 mod import;
 mod obligations;
+mod rotate;
 mod serve;
 mod upkeep;
 mod verify;
@@ -74,6 +75,8 @@ enum Command {
     },
     /// Show who owes what after an incident: the catalogue of obligations.
     Obligations(obligations::ObligationsArguments),
+    /// Make a new signing key; the one before stays published, and signs webhooks too for a while.
+    RotateSigningKey(rotate::RotateArguments),
     /// Print the description of the HTTP interface, as it is served at /openapi.yaml.
     Openapi,
     /// Ask a running service whether it is ready; for health checks of containers.
@@ -82,9 +85,12 @@ enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<url::Url>,
     },
-    /// Measure filings on this machine, beside bare writing of the same rows.
+    /// Measure filings, deliveries and timers on this machine.
     #[command(hide = true)]
     Bench(bench::BenchArguments),
+    /// The endpoints of `bench`: commands come in, one per line, and counts go out.
+    #[command(hide = true)]
+    BenchSink,
 }
 
 /// Why a command did not do its work. Each is one sentence for a person.
@@ -143,7 +149,9 @@ fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Verify { json, file: None } => verify::run(configuration()?.database.url.expose(), json),
         Command::Backup { file } => upkeep::backup(&configuration()?, &file),
         Command::Obligations(wanted) => obligations::run(&configuration()?, wanted),
+        Command::RotateSigningKey(wanted) => rotate::run(&configuration()?, &wanted),
         Command::Bench(wanted) => bench::measure(wanted),
+        Command::BenchSink => bench::listen(),
         Command::Health { url } => client::health(&configuration()?, url),
     }
 }

@@ -133,13 +133,21 @@ pub struct Outbound {
     pub connect_timeout: Duration,
     /// Longest wait for a whole attempt.
     pub total_timeout: Duration,
+    /// File with certificate authorities that are trusted beside those of the machine.
+    pub extra_ca: Option<PathBuf>,
 }
 
 /// How deliveries are worked off.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
-    /// Attempts under way at the same time.
+    /// Attempts under way at the same time, as long as they are prompt.
     pub concurrency: NonZeroUsize,
+    /// Attempts that may wait for slow receivers beside those.
+    pub waiting: NonZeroUsize,
+    /// Attempts at one host at the same time.
+    pub per_host: NonZeroUsize,
+    /// Attempts at one endpoint at the same time.
+    pub per_endpoint: NonZeroUsize,
 }
 
 /// The sign of life that is sent out while all is well; whoever gets it raises the alarm when it stays away.

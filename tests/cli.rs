@@ -2,6 +2,9 @@
 //! One process per check; the interface behind `serve` is tested in `tests/api`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[path = "cli/keys.rs"]
+mod keys;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -51,9 +54,19 @@ fn fresh() -> TempDir {
 #[test]
 fn help_lists_every_command_with_a_sentence() {
     let help = assert_works(&run(&fresh(), &["--help"]));
-    for command in
-        ["serve", "migrate", "config", "token", "import", "verify", "backup", "obligations", "openapi", "health"]
-    {
+    for command in [
+        "serve",
+        "migrate",
+        "config",
+        "token",
+        "import",
+        "verify",
+        "backup",
+        "obligations",
+        "rotate-signing-key",
+        "openapi",
+        "health",
+    ] {
         let line = help.lines().find(|line| line.trim_start().starts_with(command));
         assert!(line.is_some_and(|line| line.trim_start().len() > command.len() + 10), "{command} in {help}");
         assert_works(&run(&fresh(), &[command, "--help"]));

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[path = "duties_domain/milestones.rs"]
+mod milestones;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -380,21 +383,5 @@ proptest! {
                 check(before, after, act, run.now);
             }
         }
-    }
-
-    #[test]
-    fn milestones_mean_the_same_in_any_order_at_one_instant(
-        order in Just(vec![Milestone::ControllerInformed, Milestone::ControllerFullyInformed, Milestone::ControllerDecided]).prop_shuffle(),
-        hours in 1_i64..100,
-    ) {
-            let at = START + Duration::hours(hours);
-        let reached = |order: &[Milestone]| -> Vec<_> { order.iter().map(|one| Reached::new(one.clone(), at)).collect() };
-        let sorted = |order: &[Milestone]| {
-            let mut after = course(born(), reached(order), Earlier::default(), &CALENDAR);
-            after.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
-            after.into_iter().map(|duty| (duty.id, duty.state)).collect::<Vec<_>>()
-        };
-        let usual = [Milestone::ControllerInformed, Milestone::ControllerFullyInformed, Milestone::ControllerDecided];
-        prop_assert_eq!(sorted(&order), sorted(&usual));
     }
 }

@@ -28,7 +28,8 @@ enum Crates {
 use Crates::{Any, NotOwned, Only};
 
 const ALL_ROOMS: &[&str] = &[""];
-const PURE: &[&str] = &["serde", "serde_json", "thiserror", "time", "type_safe_id", "tzdb", "url", "uuid"];
+const PURE: &[&str] =
+    &["mail_parser", "serde", "serde_json", "thiserror", "time", "type_safe_id", "tzdb", "url", "uuid"];
 const TYPESET: &[&str] = &[
     "serde",
     "serde_json",
@@ -76,10 +77,18 @@ const OWNED: &[(&str, &[&str])] = &[
     ("ipnet", &["outbound", "config"]),
     ("jsonwebtoken", &["identity"]),
     ("libsqlite3_sys", &["store"]),
+    ("mail_builder", &["outbound"]),
+    ("mail_parser", &["domain"]),
+    ("mail_send", &["outbound"]),
     ("metrics", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
+    ("rcgen", &["bench"]),
     ("reqwest", &["outbound"]),
+    ("rustls", &["outbound"]),
+    ("rustls_platform_verifier", &["outbound"]),
+    ("smtp_proto", &["outbound"]),
     ("strsim", &["config"]),
+    ("tokio_rustls", &["outbound", "bench"]),
     ("toml", &["config"]),
     ("tracing_subscriber", &["telemetry", "config"]),
     ("typst", &["report"]),

@@ -10,16 +10,18 @@ use url::Url;
 use super::AppError;
 use crate::clock::Clock;
 use crate::config::{self, Config, IssuerKeys, Ports};
-use crate::crypto::{MasterKey, SigningKey};
+use crate::crypto::{KeyHistory, MasterKey, SigningKey};
 use crate::domain::law::{Law, LawFile, LawFiles};
 use crate::entropy::Entropy;
-use crate::http::Limits;
+use crate::http;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::report::PdfRenderer;
 use crate::service::{CheckUrl, NetworkWatch, Service, freeze};
 use crate::store::Store;
 use crate::worker::auditor::Heartbeat;
+use crate::worker::delivery::Pace;
+use crate::worker::gate::Limits;
 
 /// What tokens of the built-in issuer carry as `iss`. No address: it must not change when the service moves.
 const BUILTIN_ISSUER: &str = "art33";
@@ -43,7 +45,8 @@ pub(super) fn service(
     // Before anything is made or opened: without a law that makes sense there is nothing to serve.
     let law = Arc::new(law(config)?);
     let rows = freeze(&law)?;
-    let signing_key = signing_key(config, &entropy)?;
+    let key_history = Arc::new(KeyHistory::load_or_create(&config.data_dir, &entropy, clock.now())?);
+    let signing_key = key_history.current().clone();
     let master_key = master_key(&config.master_key, &entropy)?;
     let store = Store::open(config.database.url.expose(), config.database.connections.get())?;
     let public_url = public_url(&config.server, address);
@@ -55,6 +58,7 @@ pub(super) fn service(
         clock,
         entropy,
         signing_key,
+        key_history,
         master_key,
         law,
         rows,
@@ -157,6 +161,12 @@ fn trusted(configured: &config::Issuer) -> Result<Issuer, AppError> {
     })
 }
 
+/// How deliveries are worked off.
+pub(super) fn pace(settings: &config::Delivery) -> Pace {
+    let limits = Limits { per_endpoint: settings.per_endpoint.get(), per_host: settings.per_host.get() };
+    Pace { concurrency: settings.concurrency.get(), waiting: settings.waiting.get(), limits }
+}
+
 /// The one client for requests to the outside world.
 pub(super) fn outbound(settings: &config::Outbound) -> Result<Outbound, AppError> {
     Ok(Outbound::new(&OutboundSettings {
@@ -168,6 +178,7 @@ pub(super) fn outbound(settings: &config::Outbound) -> Result<Outbound, AppError
         },
         connect_timeout: settings.connect_timeout,
         total_timeout: settings.total_timeout,
+        extra_ca: settings.extra_ca.as_deref().map(read).transpose()?,
         ..OutboundSettings::default()
     })?)
 }
@@ -185,8 +196,8 @@ pub(super) fn renderer(settings: &config::Report) -> Result<PdfRenderer, AppErro
 }
 
 /// What requests may ask for.
-pub(super) fn limits(config: &Config) -> Limits {
-    Limits {
+pub(super) fn limits(config: &Config) -> http::Limits {
+    http::Limits {
         body: config.server.body_limit.get(),
         import: config.server.import_limit.get(),
         rate: config.rate_limit.per_second.map(|per_second| (per_second, config.rate_limit.burst)),

@@ -1,5 +1,6 @@
 //! Small loops that keep the process in shape: metrics folded, clocks watched.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,17 @@ const TIME_EVERY: Duration = Duration::from_secs(30);
 pub(super) async fn fold_metrics(metrics: Metrics, stopping: CancellationToken) {
     while goes_on(&stopping, METRICS_EVERY).await {
         metrics.upkeep();
+    }
+}
+
+/// Wakes the workers when another process on the same database has something to send.
+pub(super) async fn listen(service: Service, stopping: CancellationToken) {
+    let nudge = Arc::clone(&service.nudge);
+    let listening = tokio::task::spawn_blocking(move || {
+        service.store.listen(&|| nudge.notify_waiters(), &|| stopping.is_cancelled());
+    });
+    if listening.await.is_err() {
+        tracing::error!("the listener failed; the workers look by themselves");
     }
 }
 

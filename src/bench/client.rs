@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::message::Frame;
 use super::{BenchError, cannot};
 
 /// One kept connection.
@@ -65,8 +66,9 @@ impl Client {
             if self.stream.read_buf(&mut self.received).await.map_err(cannot("read an answer"))? == 0 {
                 return Err(BenchError::Unusable("the service closed the connection".to_owned()));
             }
-            if let Some((status, start, end)) = whole(&self.received) {
-                let response = Response { status, body: &self.received[start..end] };
+            if let Some(frame) = Frame::find(&self.received) {
+                let status = frame.head(&self.received).get(9..12).and_then(|status| status.parse().ok());
+                let response = Response { status: status.unwrap_or_default(), body: frame.body(&self.received) };
                 return response.successful();
             }
         }
@@ -87,19 +89,6 @@ impl<'a> Response<'a> {
         let id = body["id"].as_str().map(str::to_owned);
         id.ok_or_else(|| BenchError::Unusable(format!("an answer without an id: {body}")))
     }
-}
-
-/// Status, start and end of the body, once all of it is there. The service always states the length.
-fn whole(received: &[u8]) -> Option<(u16, usize, usize)> {
-    let head_end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&received[..head_end]).ok()?;
-    let status = head.get(9..12)?.parse().ok()?;
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    })?;
-    let end = head_end + 4 + length;
-    (received.len() >= end).then_some((status, head_end + 4, end))
 }
 
 /// Sends request after request over `clients` connections at once, up to `count` or until `time` is over.
@@ -132,18 +121,4 @@ pub(super) async fn load(
     let elapsed = started.elapsed();
     latencies.sort_unstable();
     Ok(Load { elapsed, latencies })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::whole;
-
-    #[test]
-    fn an_answer_is_whole_when_its_last_byte_is_there() {
-        let answer = b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nabc";
-        assert_eq!(whole(answer), Some((201, answer.len() - 3, answer.len())));
-        for shorter in 0..answer.len() {
-            assert_eq!(whole(&answer[..shorter]), None, "{shorter}");
-        }
-    }
 }

@@ -6,15 +6,15 @@ use super::figures::Pace;
 use super::filed::Filed;
 #[cfg(feature = "postgres")]
 use super::pgbench::{self, Cluster};
-use super::{BenchError, Bounds, Options, bare};
+use super::{BenchError, Bounds, On, Options, bare};
 use crate::store::connection::Target;
 use crate::store::{self, AnyConnection};
 
-/// One database.
-pub(super) enum Database {
-    /// A file, and the copy that the baseline writes to.
-    Sqlite { url: String, copy: PathBuf },
-    /// An empty database on a server.
+/// A kind of database.
+pub(super) enum Kind {
+    /// A file.
+    Sqlite,
+    /// A database on a server.
     #[cfg(feature = "postgres")]
     Postgres {
         url: String,
@@ -23,32 +23,60 @@ pub(super) enum Database {
     },
 }
 
-impl Database {
-    /// All databases there are to measure; `notes` says which cannot be had.
-    pub(super) fn all(options: &Options, place: &Path, notes: &mut Vec<String>) -> Result<Vec<Self>, BenchError> {
-        let url = format!("sqlite://{}", place.join("art33.db").display());
-        let mut all = vec![Self::Sqlite { url, copy: place.join("bare.db") }];
+/// One empty database, for one part.
+pub(super) enum Database {
+    /// A file, and the copy that the baseline writes to.
+    Sqlite { url: String, copy: PathBuf },
+    /// A schema in the database on a server.
+    #[cfg(feature = "postgres")]
+    Postgres { url: String },
+}
+
+impl Kind {
+    /// All kinds there are to measure; `notes` says which cannot be had.
+    pub(super) fn all(options: &Options, notes: &mut Vec<String>) -> Result<Vec<Self>, BenchError> {
+        let mut all = if options.on == Some(On::Postgres) { Vec::new() } else { vec![Self::Sqlite] };
+        if options.on == Some(On::Sqlite) {
+            return Ok(all);
+        }
         #[cfg(feature = "postgres")]
         match (&options.postgres_url, pgbench::binaries()) {
-            (Some(url), _) => all.push(Self::postgres(url.clone(), None)?),
+            (Some(url), _) => all.push(Self::Postgres { url: url.clone(), _cluster: None }),
             (None, Some(binaries)) => {
                 let cluster = Cluster::start(&binaries)?;
-                all.push(Self::postgres(cluster.url(), Some(cluster))?);
+                all.push(Self::Postgres { url: cluster.url(), _cluster: Some(cluster) });
             }
             (None, None) => notes.push("No PostgreSQL server is installed.".to_owned()),
         }
         #[cfg(not(feature = "postgres"))]
-        {
-            let _ = options;
-            notes.push("Built without PostgreSQL.".to_owned());
-        }
+        notes.push("Built without PostgreSQL.".to_owned());
         Ok(all)
     }
 
-    #[cfg(feature = "postgres")]
-    fn postgres(url: String, cluster: Option<Cluster>) -> Result<Self, BenchError> {
-        store::migrate(&url)?;
-        Ok(Self::Postgres { url, _cluster: cluster })
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            #[cfg(feature = "postgres")]
+            Self::Postgres { .. } => "PostgreSQL",
+        }
+    }
+}
+
+impl Database {
+    /// An empty database of `kind` for the part `name`.
+    pub(super) fn make(kind: &Kind, place: &Path, name: &str) -> Result<Self, BenchError> {
+        match kind {
+            Kind::Sqlite => {
+                let url = format!("sqlite://{}", place.join(format!("{name}.db")).display());
+                Ok(Self::Sqlite { url, copy: place.join("bare.db") })
+            }
+            #[cfg(feature = "postgres")]
+            Kind::Postgres { url, .. } => {
+                let url = pgbench::with_schema(url, name)?;
+                store::migrate(&url)?;
+                Ok(Self::Postgres { url })
+            }
+        }
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -71,7 +99,7 @@ impl Database {
         match self {
             Self::Sqlite { url, .. } => url,
             #[cfg(feature = "postgres")]
-            Self::Postgres { url, .. } => url,
+            Self::Postgres { url } => url,
         }
     }
 
@@ -98,7 +126,7 @@ impl Database {
                 AnyConnection::Postgres(_) => Err(BenchError::Unusable("a file is no server".to_owned())),
             },
             #[cfg(feature = "postgres")]
-            Self::Postgres { url, .. } => pgbench::write(url, place, filed, bounds),
+            Self::Postgres { url } => pgbench::write(url, place, filed, bounds),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The figures, as a table for people and as JSON. Measures nothing.
+//! The figures of all parts, as a table for people and as JSON. Measures nothing.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,59 +6,46 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::client::Load;
+use super::deliveries::Deliveries;
+use super::filings::Filings;
+use super::timers::Timers;
 
-/// How many filings in one second.
+/// How many of something in one second.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     pub(super) per_second: f64,
 }
 
-/// Megabytes of resident memory.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Memory {
-    pub(super) now: f64,
-    pub(super) peak: f64,
-}
-
-/// Filings of one controller each, beside the same rows written bare.
-#[derive(Debug, Serialize)]
-pub(super) struct Filings {
-    pub(super) count: usize,
-    pub(super) per_second: f64,
-    pub(super) p50_ms: f64,
-    pub(super) p99_ms: f64,
-    pub(super) baseline: &'static str,
-    pub(super) baseline_per_second: f64,
-    /// Of the service to the baseline.
-    pub(super) ratio: f64,
-}
-
-/// Filings that affect every controller, one after the other.
-#[derive(Debug, Serialize)]
-pub(super) struct FanOut {
-    pub(super) controllers: usize,
-    pub(super) median_ms: f64,
-    pub(super) slowest_ms: f64,
-}
-
-/// All that was measured on one database.
+/// All that was measured on one database; what was not asked for is left out.
 #[derive(Debug, Serialize)]
 pub(super) struct Measured {
     pub(super) database: &'static str,
-    pub(super) filings: Filings,
-    pub(super) fan_out: FanOut,
-    pub(super) report_median_ms: f64,
-    pub(super) idle_mb: f64,
-    pub(super) peak_mb: f64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) filings: Option<Filings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) deliveries: Option<Deliveries>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) timers: Option<Timers>,
 }
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(super) cores: usize,
-    pub(super) clients: usize,
     pub(super) databases: Vec<Measured>,
     pub(super) notes: Vec<String>,
+}
+
+/// The rows of one database.
+pub(super) struct Table<'t> {
+    pub(super) database: &'static str,
+    text: &'t mut String,
+}
+
+impl Table<'_> {
+    pub(super) fn row(&mut self, what: impl std::fmt::Display, measured: impl std::fmt::Display, wanted: &str) {
+        let _ = writeln!(self.text, "| {}: {what} | {measured} | {wanted} |", self.database);
+    }
 }
 
 impl Pace {
@@ -68,6 +55,12 @@ impl Pace {
     }
 }
 
+/// The value that `percent` of `sorted` do not exceed; of nothing it is nothing.
+pub(super) fn percentile<T: Copy + Default>(sorted: &[T], percent: usize) -> T {
+    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied().unwrap_or_default()
+}
+
 impl Load {
     pub(super) fn pace(&self) -> Pace {
         Pace::of(self.latencies.len(), self.elapsed)
@@ -75,22 +68,7 @@ impl Load {
 
     /// The latency that `percent` of the answers did not exceed, in milliseconds.
     pub(super) fn percentile_ms(&self, percent: usize) -> f64 {
-        let place = (self.latencies.len() * percent).div_ceil(100).saturating_sub(1);
-        self.latencies.get(place).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
-    }
-}
-
-impl Filings {
-    pub(super) fn new(load: &Load, baseline: &'static str, bare: Pace) -> Self {
-        Self {
-            count: load.latencies.len(),
-            per_second: load.pace().per_second,
-            p50_ms: load.percentile_ms(50),
-            p99_ms: load.percentile_ms(99),
-            baseline,
-            baseline_per_second: bare.per_second,
-            ratio: load.pace().per_second / bare.per_second,
-        }
+        percentile(&self.latencies, percent).as_secs_f64() * 1000.0
     }
 }
 
@@ -102,42 +80,18 @@ impl Report {
 
     /// The table, in Markdown.
     pub(crate) fn table(&self) -> String {
-        let mut table = "| what | measured | wanted |\n|---|---|---|\n".to_owned();
+        let mut text = "| what | measured | wanted |\n|---|---|---|\n".to_owned();
         for measured in &self.databases {
-            self.rows(measured, &mut table);
+            let mut table = Table { database: measured.database, text: &mut text };
+            measured.filings.iter().for_each(|filings| filings.rows(&mut table));
+            measured.deliveries.iter().for_each(|deliveries| deliveries.rows(&mut table));
+            measured.timers.iter().for_each(|timers| timers.rows(&mut table));
         }
-        let _ = write!(table, "\n{} cores, shared with the load.", self.cores);
+        let _ = write!(text, "\n{} cores, shared with the load.", self.cores);
         self.notes.iter().for_each(|note| {
-            let _ = write!(table, " {note}");
+            let _ = write!(text, " {note}");
         });
-        table + "\n"
-    }
-
-    fn rows(&self, measured: &Measured, table: &mut String) {
-        let Measured { database, filings, fan_out, report_median_ms, idle_mb, peak_mb } = measured;
-        let mut row = |what: String, measured: String, wanted: &str| {
-            let _ = writeln!(table, "| {database}: {what} | {measured} | {wanted} |");
-        };
-        let Filings { per_second, p50_ms, p99_ms, baseline, baseline_per_second, ratio, .. } = filings;
-        let pace = if *database == "SQLite" { "3,000/s, p99 ≤ 50 ms" } else { "" };
-        row(
-            format!("durable filings, one controller each, {} clients", self.clients),
-            format!("{per_second:.0}/s, p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms"),
-            pace,
-        );
-        row(
-            format!("the same against {baseline}"),
-            format!("{:.0} % of {baseline_per_second:.0}/s", ratio * 100.0),
-            "≥ 40 %",
-        );
-        row(
-            format!("one filing for {} controllers, until answered", fan_out.controllers),
-            format!("median {:.0} ms, slowest {:.0} ms", fan_out.median_ms, fan_out.slowest_ms),
-            "≤ 1 s",
-        );
-        row("report as PDF, warm, over HTTP".to_owned(), format!("median {report_median_ms:.0} ms"), "≤ 50 ms");
-        row("memory, idle".to_owned(), format!("{idle_mb:.0} MB"), "≤ 60 MB");
-        row("memory, peak of all this".to_owned(), format!("{peak_mb:.0} MB"), "≤ 150 MB");
+        text + "\n"
     }
 }
 
@@ -145,7 +99,7 @@ impl Report {
 mod tests {
     use std::time::Duration;
 
-    use super::Load;
+    use super::{Load, percentile};
 
     #[test]
     fn percentiles_are_latencies_that_occurred() {
@@ -155,5 +109,6 @@ mod tests {
         assert!((load.percentile_ms(99) - 198.0).abs() < 1e-9);
         assert!((load.percentile_ms(100) - 200.0).abs() < 1e-9);
         assert!((load.pace().per_second - 100.0).abs() < 1e-9);
+        assert_eq!(percentile::<i64>(&[], 99), 0);
     }
 }

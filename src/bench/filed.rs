@@ -38,13 +38,19 @@ pub(super) fn copy_number(number: usize) -> String {
     format!("{:0DIGITS$}", number + 10_000_000)
 }
 
+/// The same in SQL: the id in `column` with the number of a copy, which the expression `number` gives.
+pub(super) fn copied_id(column: &str, number: &str) -> String {
+    format!("substr({column}, 1, length({column}) - {DIGITS}) || CAST(10000000 + {number} AS TEXT)")
+}
+
 #[derive(QueryableByName)]
 struct Line {
     #[diesel(sql_type = Text)]
     line: String,
 }
 
-fn lines(connection: &mut AnyConnection, sql: String) -> Result<Vec<String>, BenchError> {
+/// What a query answers in its column `line`.
+pub(super) fn lines(connection: &mut AnyConnection, sql: String) -> Result<Vec<String>, BenchError> {
     let lines: Vec<Line> = diesel::sql_query(sql).load(connection)?;
     Ok(lines.into_iter().map(|line| line.line).collect())
 }

@@ -6,10 +6,13 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use diesel::RunQueryDsl as _;
+
 use super::figures::Pace;
 use super::filed::{Field, Filed, copy_number};
 use super::world::CLIENTS;
 use super::{BenchError, Bounds, cannot};
+use crate::store::connection::Target;
 
 /// A server that ends with this value, or with this process.
 pub(super) struct Cluster {
@@ -66,6 +69,14 @@ pub(super) fn binaries() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut all = debian.into_iter().rev().chain(std::env::split_paths(&path));
     all.find(|directory| ["initdb", "pg_ctl", "pgbench"].iter().all(|name| directory.join(name).is_file()))
+}
+
+/// The database at `url`, seen through a fresh schema of this `name`.
+pub(super) fn with_schema(url: &str, name: &str) -> Result<String, BenchError> {
+    let mut connection = Target::from_url(url)?.open()?;
+    diesel::sql_query(format!("CREATE SCHEMA {name}")).execute(&mut connection)?;
+    let sign = if url.contains('?') { '&' } else { '?' };
+    Ok(format!("{url}{sign}options=-csearch_path%3D{name}"))
 }
 
 /// A command that never runs as root, since PostgreSQL refuses to.

@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::figures::Memory;
+use super::process::{self, Memory};
 use super::{BenchError, cannot};
+
+/// Settings beside those that every run has: names of variables, and what stands in them.
+pub(super) type Settings = Vec<(&'static str, String)>;
 
 /// A running service; killed when dropped.
 pub(super) struct Server {
@@ -26,8 +29,9 @@ fn program(directory: &Path, arguments: &[&str]) -> Result<Command, BenchError> 
 
 impl Server {
     /// Starts the service on the database at `url` and waits until it says where it listens.
-    pub(super) fn start(directory: &Path, url: &str) -> Result<Self, BenchError> {
+    pub(super) fn start(directory: &Path, url: &str, settings: &Settings) -> Result<Self, BenchError> {
         let mut command = program(directory, &["serve"])?;
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         let started = command.env("ART33_DATABASE_URL", url).stderr(Stdio::piped()).spawn();
         let mut child = started.map_err(cannot("start the service"))?;
         let output = child.stderr.take().ok_or_else(|| BenchError::Unusable("the service has no output".to_owned()))?;
@@ -56,18 +60,12 @@ impl Server {
 
     /// Resident memory now, and the most it has been.
     pub(super) fn memory(&self) -> Result<Memory, BenchError> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.map_err(cannot("read the memory of the service"))?;
-        let megabytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim_matches([':', '\t', ' ', 'k', 'B'])
-                .parse::<u32>()
-                .ok()
-                .map(|kilobytes| f64::from(kilobytes) / 1024.0)
-        };
-        let read = megabytes("VmRSS").zip(megabytes("VmHWM"));
-        let (now, peak) = read.ok_or_else(|| BenchError::Unusable("no memory in /proc".to_owned()))?;
-        Ok(Memory { now, peak })
+        process::memory(self.child.id())
+    }
+
+    /// Seconds of processors that it has used.
+    pub(super) fn processor_seconds(&self) -> Result<f64, BenchError> {
+        process::processor_seconds(self.child.id())
     }
 }
 

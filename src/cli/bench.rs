@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CliError, print, say};
-use crate::bench::{self, Options};
+use crate::bench::{self, On, Options, Part};
 
 /// What to measure, and how to show it.
 #[derive(Debug, Args)]
@@ -13,6 +13,15 @@ pub(super) struct BenchArguments {
     /// Smaller loads: to see that it works, not for figures.
     #[arg(long)]
     quick: bool,
+    /// Measure only this part.
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
+    /// Measure only on this kind of database.
+    #[arg(long, value_name = "DATABASE")]
+    on: Option<On>,
+    /// Endpoints that hang have failed before; without it the service learns of it only by trying.
+    #[arg(long)]
+    known_bad: bool,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -26,8 +35,13 @@ pub(super) struct BenchArguments {
 
 /// Measures, and prints the figures.
 pub(super) fn measure(wanted: BenchArguments) -> Result<(), CliError> {
-    let BenchArguments { quick, json, directory, postgres_url } = wanted;
+    let BenchArguments { quick, only, on, known_bad, json, directory, postgres_url } = wanted;
     let directory = directory.unwrap_or_else(std::env::temp_dir);
-    let report = bench::run(&Options { quick, directory, postgres_url }, &say)?;
+    let report = bench::run(&Options { quick, only, on, known_bad, directory, postgres_url }, &say)?;
     if json { print(&(report.json() + "\n")) } else { print(&report.table()) }
+}
+
+/// Runs the endpoints that the benchmark delivers to, as a process of its own.
+pub(super) fn listen() -> Result<(), CliError> {
+    Ok(bench::listen()?)
 }

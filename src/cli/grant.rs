@@ -43,7 +43,7 @@ pub(super) fn organisation(text: &str) -> Result<OrganisationId, String> {
     text.parse().map_err(|_| "expected the id of an organisation, such as org_01m809ffhneymvgnhytpke0jv4".to_owned())
 }
 
-fn duration(text: &str) -> Result<time::Duration, String> {
+pub(super) fn duration(text: &str) -> Result<time::Duration, String> {
     let parsed: Result<IsoDuration, _> = text.parse();
     parsed
         .map(|duration| duration.length())

@@ -27,6 +27,12 @@ pub(super) fn config(sources: &Sources) -> Result<Config, ConfigError> {
     }
 }
 
+fn delivery(reader: &mut Reader) -> Option<Delivery> {
+    let (concurrency, waiting) = (reader.parse("delivery.concurrency"), reader.parse("delivery.waiting"));
+    let (per_host, per_endpoint) = (reader.parse("delivery.per_host"), reader.parse("delivery.per_endpoint"));
+    Some(Delivery { concurrency: concurrency?, waiting: waiting?, per_host: per_host?, per_endpoint: per_endpoint? })
+}
+
 fn sections(reader: &mut Reader) -> Option<Config> {
     let data_dir = reader.text("data_dir").map(PathBuf::from);
     let beside = data_dir.clone().unwrap_or_default();
@@ -36,7 +42,7 @@ fn sections(reader: &mut Reader) -> Option<Config> {
     let master_key = master_key(reader, &beside);
     let identity = identity(reader);
     let outbound = outbound(reader);
-    let delivery = reader.parse("delivery.concurrency").map(|concurrency| Delivery { concurrency });
+    let delivery = delivery(reader);
     let heartbeat = heartbeat(reader);
     let report = report(reader);
     let law = law(reader);
@@ -182,12 +188,14 @@ fn outbound(reader: &mut Reader) -> Option<Outbound> {
     });
     let connect_timeout = reader.time_limit("outbound.connect_timeout");
     let total_timeout = reader.time_limit("outbound.total_timeout");
+    let extra_ca = reader.file("outbound.extra_ca");
     Some(Outbound {
         allow: allow?,
         allow_http: allow_http?,
         ports: ports?,
         connect_timeout: connect_timeout?,
         total_timeout: total_timeout?,
+        extra_ca,
     })
 }
 

@@ -37,7 +37,7 @@ fn the_defaults_alone_are_a_configuration() {
     assert!(matches!(&config.master_key, MasterKey::Generated(f) if f.ends_with("data/master.key")));
     assert_eq!(config.outbound.ports, Ports::Only(vec![443, 8443]));
     assert!(config.outbound.allow.is_empty() && !config.outbound.allow_http);
-    assert_eq!(config.outbound.total_timeout, Duration::from_secs(10));
+    assert_eq!((config.outbound.total_timeout, &config.outbound.extra_ca), (Duration::from_secs(10), &None));
     assert!(config.identity.builtin_issuer && config.identity.issuers.is_empty());
 }
 
@@ -149,6 +149,7 @@ fn the_effective_settings_are_a_file_that_means_the_same() {
         ("ART33_DATABASE_URL", "postgres://art33:hunter2@db/art33"),
         ("ART33_ISSUERS", json),
         ("ART33_OUTBOUND_ALLOW", "127.0.0.0/8, ::1"),
+        ("ART33_OUTBOUND_EXTRA_CA", "own.pem"),
     ];
     let first = loaded(Some("[report]\nzone = 'UTC'\n"), &environment);
     let text = first.effective_toml();
@@ -158,6 +159,10 @@ fn the_effective_settings_are_a_file_that_means_the_same() {
     let again = loaded(Some(&text.replace("********", "hunter2")), &[]);
     assert_eq!(again.database.url.expose(), first.database.url.expose());
     assert_eq!(again.outbound.allow, first.outbound.allow);
+    assert_eq!(
+        (&again.outbound.extra_ca, &first.outbound.extra_ca),
+        (&Some("own.pem".into()), &Some("own.pem".into()))
+    );
     assert_eq!(again.identity.issuers, first.identity.issuers);
     assert_eq!(again.server.public_url, first.server.public_url);
 }

@@ -23,21 +23,49 @@ impl SigningKey {
     }
 }
 
+/// A compact JWS that was taken apart and not checked yet.
+#[derive(Debug, Clone)]
+pub struct UncheckedJws<'t> {
+    signed: &'t str,
+    signature: Vec<u8>,
+    header: Value,
+}
+
+impl<'t> UncheckedJws<'t> {
+    /// Takes a compact JWS apart. Refuses every algorithm but `EdDSA`, and any `crit`.
+    pub fn read(token: &'t str) -> Result<Self, CryptoError> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(CryptoError::Malformed)?;
+        let (header, _) = signed.split_once('.').ok_or(CryptoError::Malformed)?;
+        let header: Value = json_part(header)?;
+        if header["alg"] != "EdDSA" || header.get("crit").is_some() {
+            return Err(CryptoError::UnknownKey);
+        }
+        Ok(Self { signed, signature: bytes(signature)?, header })
+    }
+
+    /// The name of the key that is said to have signed it.
+    pub fn key_id(&self) -> Option<&str> {
+        self.header["kid"].as_str()
+    }
+
+    /// The payload, if `key` has signed it.
+    pub fn payload(&self, key: &[u8]) -> Result<Value, CryptoError> {
+        let key = UnparsedPublicKey::new(&ED25519, key);
+        key.verify(self.signed.as_bytes(), &self.signature).map_err(|_| CryptoError::WrongSignature)?;
+        let (_, payload) = self.signed.split_once('.').ok_or(CryptoError::Malformed)?;
+        json_part(payload)
+    }
+}
+
 /// The payload of a compact JWS that a key of the set `{"keys": [JWK…]}` has signed with `EdDSA` as `typ`.
 ///
 /// The key is found by the header's `kid`; another `typ`, any other algorithm and any `crit` are refused.
 pub fn verify_jws(key_set: &Value, typ: &str, token: &str) -> Result<Value, CryptoError> {
-    let (signed, signature) = token.rsplit_once('.').ok_or(CryptoError::Malformed)?;
-    let (header, payload) = signed.split_once('.').ok_or(CryptoError::Malformed)?;
-    let header: Value = json_part(header)?;
-    if header["alg"] != "EdDSA" || header["typ"] != typ || header.get("crit").is_some() {
+    let unchecked = UncheckedJws::read(token)?;
+    if unchecked.header["typ"] != typ {
         return Err(CryptoError::UnknownKey);
     }
-    let key = find(key_set, header["kid"].as_str()).ok_or(CryptoError::UnknownKey)?;
-    UnparsedPublicKey::new(&ED25519, key)
-        .verify(signed.as_bytes(), &bytes(signature)?)
-        .map_err(|_| CryptoError::WrongSignature)?;
-    json_part(payload)
+    unchecked.payload(&find(key_set, unchecked.key_id()).ok_or(CryptoError::UnknownKey)?)
 }
 
 fn find(key_set: &Value, key_id: Option<&str>) -> Option<Vec<u8>> {

@@ -32,6 +32,20 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The key before is still good beside the one in use, and no third may be.
+    #[error(
+        "the signing key before is still good until {until}; wait until then, or end it at once with an overlap of PT0S"
+    )]
+    Overlapping {
+        /// Until when.
+        until: time::OffsetDateTime,
+    },
+    /// There is no key yet.
+    #[error("there is no signing key at {path} yet; the first one is made when the service starts")]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// It does not hold 32 bytes in base64.
     #[error("the key file {path} does not hold 32 bytes in base64")]
     Malformed {
@@ -49,6 +63,12 @@ pub(super) fn load_or_create(path: &Path, entropy: &Entropy) -> Result<[u8; 32],
     if !path.try_exists().map_err(io)? {
         create(path, entropy).map_err(io)?;
     }
+    load(path)
+}
+
+/// The secret in the file at `path`.
+pub(super) fn load(path: &Path) -> Result<[u8; 32], KeyFileError> {
+    let io = |source| KeyFileError::Io { path: path.to_path_buf(), source };
     let mode = fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::TooOpen { path: path.to_path_buf(), mode });
@@ -56,15 +76,39 @@ pub(super) fn load_or_create(path: &Path, entropy: &Entropy) -> Result<[u8; 32],
     decode(&fs::read(path).map_err(io)?).ok_or_else(|| KeyFileError::Malformed { path: path.to_path_buf() })
 }
 
+/// Puts `text` into the file at `path` with this mode, whole or not at all: it is filled under another name and then moved.
+pub(super) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let draft = path.with_extension("draft");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    rename(&draft, path)
+}
+
+/// Moves a file into the place of another in the same directory; once this answers, it stays so.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    File::open(directory_of(to))?.sync_all()
+}
+
+/// The form in which a secret stands in its file.
+pub(super) fn encoded(secret: &[u8; 32]) -> String {
+    STANDARD.encode(secret) + "\n"
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 fn decode(text: &[u8]) -> Option<[u8; 32]> {
     STANDARD.decode(text.trim_ascii()).ok()?.try_into().ok()
 }
 
 fn create(path: &Path, entropy: &Entropy) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     fs::create_dir_all(directory)?;
     let (mut secret, mut name) = ([0; 32], [0; 16]);
     entropy.fill(&mut secret);
@@ -83,7 +127,7 @@ fn create(path: &Path, entropy: &Entropy) -> io::Result<()> {
 
 fn write_and_link(draft: &Path, path: &Path, secret: &[u8; 32]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    writeln!(file, "{}", STANDARD.encode(secret))?;
+    file.write_all(encoded(secret).as_bytes())?;
     file.sync_all()?;
     fs::hard_link(draft, path)
 }

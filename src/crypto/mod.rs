@@ -4,18 +4,24 @@
 
 mod jws;
 mod key_file;
+mod key_history;
 mod master_key;
 mod received;
+mod return_path;
+mod rsa_key;
 mod signing_key;
 mod webhook;
 
 use aws_lc_rs::{digest, hmac};
 use thiserror::Error;
 
-pub use self::jws::verify_jws;
+pub use self::jws::{UncheckedJws, verify_jws};
 pub use self::key_file::KeyFileError;
+pub use self::key_history::{KeyHistory, Rotation};
 pub use self::master_key::MasterKey;
 pub use self::received::{SenderKey, SignedHeaders, is_genuine};
+pub use self::return_path::ReturnPath;
+pub use self::rsa_key::RsaKey;
 pub use self::signing_key::SigningKey;
 pub use self::webhook::{WebhookSecret, webhook_signature, webhook_signatures};
 

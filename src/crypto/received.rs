@@ -2,14 +2,16 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 
-use super::{CryptoError, WebhookSecret};
+use super::{CryptoError, SigningKey, WebhookSecret};
 
 /// How far the sender's clock may be from ours, in seconds; the reference libraries allow as much.
 const TOLERANCE: i64 = 5 * 60;
 
 /// The public key of a sender, `whpk_` and 32 bytes in base64.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct SenderKey([u8; 32]);
 
 /// The three headers of a signed message.
@@ -28,9 +30,56 @@ impl SenderKey {
     pub fn parse(text: &str) -> Result<Self, CryptoError> {
         let encoded = text.strip_prefix("whpk_").ok_or(CryptoError::Malformed)?;
         let bytes = STANDARD.decode(encoded).map_err(|_| CryptoError::Malformed)?;
-        bytes.try_into().map(Self).map_err(|_| CryptoError::Malformed)
+        let key: [u8; 32] = bytes.try_into().map_err(|_| CryptoError::Malformed)?;
+        if is_canonical(&key) && !is_of_small_order(&key) { Ok(Self(key)) } else { Err(CryptoError::Malformed) }
+    }
+
+    /// The public half of a key of our own.
+    pub fn of(key: &SigningKey) -> Self {
+        Self(key.public_key())
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
+
+impl TryFrom<String> for SenderKey {
+    type Error = CryptoError;
+
+    fn try_from(text: String) -> Result<Self, CryptoError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<SenderKey> for String {
+    fn from(key: SenderKey) -> Self {
+        format!("whpk_{}", STANDARD.encode(key.0))
+    }
+}
+
+/// Whether the coordinate is below 2^255 - 19, so that one key has one written form (RFC 8032, section 5.1.3). The library takes others.
+fn is_canonical(key: &[u8; 32]) -> bool {
+    let [first, middle @ .., last] = key;
+    !(last & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *first >= 0xed)
+}
+
+/// Whether the key is a point of small order. Under such a key anybody can make signatures that hold; the library takes them.
+fn is_of_small_order(key: &[u8; 32]) -> bool {
+    let mut coordinate = *key;
+    coordinate[31] &= 0x7f;
+    SMALL_ORDER.iter().any(|point| hex::encode(coordinate) == *point)
+}
+
+/// The coordinates of all points of small order on the curve, without their sign.
+const SMALL_ORDER: [&str; 5] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
 
 /// Whether `body` carries a good `v1` signature under `secret` and, where the sender's key is known, a good `v1a` one too, and was
 /// signed within five minutes of `now` (seconds since 1970).
@@ -96,6 +145,31 @@ mod tests {
         for broken in ["", "v1,", "v2,AAAA", "v1", &V1[..20]] {
             assert!(!genuine(broken, "1614265330", BODY, SIGNED_AT), "{broken}");
         }
+    }
+
+    #[test]
+    fn keys_that_prove_nothing_are_refused() {
+        let written = |bytes: [u8; 32]| format!("whpk_{}", STANDARD.encode(bytes));
+        for point in SMALL_ORDER {
+            let bytes: [u8; 32] = hex::decode(point).unwrap().try_into().unwrap();
+            let other = ed25519_dalek::VerifyingKey::from_bytes(&bytes);
+            assert!(other.is_ok_and(|key| key.is_weak()), "{point} is of small order");
+            let mut negative = bytes;
+            negative[31] |= 0x80;
+            for bytes in [bytes, negative] {
+                assert_eq!(SenderKey::parse(&written(bytes)), Err(CryptoError::Malformed), "{point}");
+            }
+        }
+        let mut large = [0xff; 32];
+        large[31] = 0x7f;
+        for first in 0xed..=0xff {
+            large[0] = first;
+            assert_eq!(SenderKey::parse(&written(large)), Err(CryptoError::Malformed), "{first}");
+        }
+        let (prefix, encoded) = KEY.split_at(KEY.len() - 2);
+        assert_eq!(encoded, "4=");
+        assert!(SenderKey::parse(KEY).is_ok());
+        assert_eq!(SenderKey::parse(&format!("{prefix}5=")), Err(CryptoError::Malformed), "one key, one text");
     }
 
     #[test]

@@ -68,14 +68,7 @@ impl SigningKey {
 
     /// The public half as a JWK (RFC 8037).
     pub fn to_jwk(&self) -> Value {
-        json!({
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "use": "sig",
-            "alg": "EdDSA",
-            "kid": self.key_id(),
-            "x": URL_SAFE_NO_PAD.encode(self.public_key()),
-        })
+        jwk(&self.public_key())
     }
 
     /// The signature of `message`.
@@ -88,6 +81,18 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("SigningKey").field(&self.key_id()).finish()
     }
+}
+
+/// A public key as a JWK (RFC 8037), named by its thumbprint.
+pub(super) fn jwk(public_key: &[u8; 32]) -> Value {
+    json!({
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "use": "sig",
+        "alg": "EdDSA",
+        "kid": thumbprint(public_key),
+        "x": URL_SAFE_NO_PAD.encode(public_key),
+    })
 }
 
 /// The members that RFC 7638 prescribes for an octet key pair, in its order and without spaces.

@@ -55,21 +55,15 @@ impl fmt::Debug for WebhookSecret {
 /// `timestamp` is in seconds since 1970 and belongs to the attempt; `id` stays the same over all attempts and must
 /// not hold a full stop.
 pub fn webhook_signature(secret: &[u8], key: &SigningKey, id: &str, timestamp: i64, body: &[u8]) -> String {
-    webhook_signatures(&[secret], key, id, timestamp, body)
+    webhook_signatures(&[secret], &[key], id, timestamp, body)
 }
 
-/// The same while secrets are being changed: one `v1` for each that is still good, newest first.
-pub fn webhook_signatures(secrets: &[&[u8]], key: &SigningKey, id: &str, timestamp: i64, body: &[u8]) -> String {
+/// The same while secrets or keys are being changed: one `v1` and one `v1a` for each that is still good, newest first.
+pub fn webhook_signatures(secrets: &[&[u8]], keys: &[&SigningKey], id: &str, timestamp: i64, body: &[u8]) -> String {
     let signed = [format!("{id}.{timestamp}.").as_bytes(), body].concat();
-    let mut header = String::new();
-    for secret in secrets {
-        header.push_str("v1,");
-        STANDARD.encode_string(hmac_sha256(secret, &signed), &mut header);
-        header.push(' ');
-    }
-    header.push_str("v1a,");
-    STANDARD.encode_string(key.sign(&signed), &mut header);
-    header
+    let shared = secrets.iter().map(|secret| format!("v1,{}", STANDARD.encode(hmac_sha256(secret, &signed))));
+    let public = keys.iter().map(|key| format!("v1a,{}", STANDARD.encode(key.sign(&signed))));
+    shared.chain(public).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -118,7 +112,7 @@ mod tests {
     #[test]
     fn the_published_library_signs_alike_under_every_live_secret() {
         let (old, new) = (WebhookSecret::generate(&Entropy::seeded(1)), WebhookSecret::generate(&Entropy::seeded(2)));
-        let header = webhook_signatures(&[new.as_bytes(), old.as_bytes()], &key(), ID, 1_614_265_330, BODY);
+        let header = webhook_signatures(&[new.as_bytes(), old.as_bytes()], &[&key()], ID, 1_614_265_330, BODY);
         // The library's check compares with the machine's clock, so its signatures are compared instead.
         let expected = [&new, &old].map(|secret| {
             standardwebhooks::Webhook::new(&secret.to_text()).unwrap().sign(ID, 1_614_265_330, BODY).unwrap()

@@ -17,8 +17,24 @@ pub struct Reached {
     pub milestone: Milestone,
     /// When; UTC.
     pub at: OffsetDateTime,
+    /// What it does to the duties that hang on it.
+    pub effect: Effect,
     /// The one duty that it fulfils, where it was done for that alone, such as a filing.
     pub only: Option<DutyId>,
+}
+
+/// What a milestone does to the duties that hang on it.
+///
+/// Where an agreement lets the acknowledgement alone inform a controller, the delivery ends what the processor owed and starts
+/// nothing, and the acknowledgement after it starts what the controller owes and ends nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It fulfils duties and starts clocks.
+    Whole,
+    /// It fulfils duties only.
+    Ends,
+    /// It starts clocks only.
+    Starts,
 }
 
 /// What was known before, for the outer limits of clocks that begin later.
@@ -33,12 +49,18 @@ pub struct Earlier {
 impl Reached {
     /// A milestone that concerns every duty which waits for it.
     pub fn new(milestone: Milestone, at: OffsetDateTime) -> Self {
-        Self { milestone, at, only: None }
+        Self { milestone, at, effect: Effect::Whole, only: None }
+    }
+
+    /// The same with another effect.
+    #[must_use]
+    pub fn having(self, effect: Effect) -> Self {
+        Self { effect, ..self }
     }
 
     /// A milestone that fulfils one duty.
     pub fn of(milestone: Milestone, at: OffsetDateTime, duty: DutyId) -> Self {
-        Self { milestone, at, only: Some(duty) }
+        Self { milestone, at, effect: Effect::Whole, only: Some(duty) }
     }
 }
 
@@ -50,7 +72,7 @@ pub fn course(duties: Vec<Duty>, reached: Vec<Reached>, mut earlier: Earlier, ca
     let mut duties: Vec<(Duty, bool)> = duties.into_iter().map(|duty| (duty, false)).collect();
     let mut waiting = VecDeque::from(reached);
     while let Some(reached) = waiting.pop_front() {
-        if reached.milestone == Milestone::ControllerInformed {
+        if reached.milestone == Milestone::ControllerInformed && reached.effect != Effect::Ends {
             earlier.controller_informed.get_or_insert(reached.at);
         }
         for (duty, changed) in &mut duties {
@@ -69,13 +91,15 @@ fn step(duty: &Duty, reached: &Reached, earlier: Earlier, calendar: &Calendar) -
         let region = region(calendar, &duty.terms.region)?;
         duty.clone().start(reached.at, region, cap(duty, earlier, region)).ok()
     };
-    let ends = duty.ends_with(&reached.milestone) && reached.only.as_ref().is_none_or(|only| *only == duty.id);
+    let may_end = reached.effect != Effect::Starts && reached.only.as_ref().is_none_or(|only| *only == duty.id);
+    let ends = may_end && duty.ends_with(&reached.milestone);
     // An act within the time of a right may become known only after the right has lapsed.
     if ends && (duty.state.is_open() || matches!(duty.state, DutyState::Lapsed(_))) {
         let running = if duty.state == DutyState::NotStarted { started(duty)? } else { duty.clone() };
         return running.meet(reached.at).ok();
     }
-    if duty.starts_with(&reached.milestone) && duty.state == DutyState::NotStarted { started(duty) } else { None }
+    let starts = reached.effect != Effect::Ends && duty.starts_with(&reached.milestone);
+    if starts && duty.state == DutyState::NotStarted { started(duty) } else { None }
 }
 
 /// The region that a duty is counted in; a region that has left the data since is counted as its country, or as Germany.

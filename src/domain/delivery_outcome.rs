@@ -10,7 +10,7 @@ use std::str::FromStr;
 pub enum Outcome {
     /// The receiver took it: any 2xx other than 202.
     Delivered,
-    /// The receiver took it for later processing (202): weaker than delivered.
+    /// The receiver took it for later processing (202), or a mail server did to pass it on: weaker than delivered.
     Accepted,
     /// It failed for a reason that may pass by itself.
     Transient(FailureKind),
@@ -86,13 +86,21 @@ pub enum FailureKind {
     Status5xx,
     /// It answered well, but the rest of its answer did not arrive in time.
     BodyTooSlow,
-    /// What it answered is not HTTP, or larger than is read.
+    /// What it answered is not of its protocol, or larger than is read.
     InvalidAnswer,
+    /// The mail server asks to come back later (4xx).
+    MailDeferred,
+    /// The mail server refused the message or its recipient (5xx).
+    MailRefused,
+    /// The mail relay does not take our user name and password.
+    MailAuthentication,
+    /// The message was taken, and came back later.
+    MailBounced,
 }
 
 impl FailureKind {
     /// Every kind, in the order in which an attempt meets them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::InvalidRequest,
         Self::ForbiddenAddress,
         Self::Dns,
@@ -106,6 +114,10 @@ impl FailureKind {
         Self::Throttled,
         Self::Status5xx,
         Self::BodyTooSlow,
+        Self::MailAuthentication,
+        Self::MailDeferred,
+        Self::MailRefused,
+        Self::MailBounced,
     ];
 
     /// The word for it, as it is stored and shown.
@@ -124,6 +136,10 @@ impl FailureKind {
             Self::Status5xx => "status_5xx",
             Self::BodyTooSlow => "body_too_slow",
             Self::InvalidAnswer => "invalid_answer",
+            Self::MailDeferred => "mail_deferred",
+            Self::MailRefused => "mail_refused",
+            Self::MailAuthentication => "mail_authentication",
+            Self::MailBounced => "mail_bounced",
         }
     }
 }
@@ -156,7 +172,7 @@ mod tests {
         let failures =
             FailureKind::ALL.into_iter().flat_map(|kind| [Outcome::Transient(kind), Outcome::Configuration(kind)]);
         let all: Vec<_> = [Outcome::Delivered, Outcome::Accepted, Outcome::Gone].into_iter().chain(failures).collect();
-        assert_eq!(all.len(), 3 + 2 * 13);
+        assert_eq!(all.len(), 3 + 2 * 17);
         for outcome in all {
             assert_eq!(Outcome::from_parts(outcome.as_str(), outcome.kind().map(FailureKind::as_str)), Some(outcome));
         }

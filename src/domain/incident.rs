@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use super::id::{IncidentId, NoticeId, OrganisationId, ReceiptId};
+use super::id::{IncidentId, NoticeId, OrganisationId};
+pub use super::receipt::{Acknowledger, Receipt, ReceiptLevel};
+use super::vocabulary::InformedBy;
 
 /// An organisation by id and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -189,6 +191,14 @@ pub struct NoticeSummary {
     /// When the controller acknowledged it, UTC.
     #[serde(with = "time::serde::rfc3339::option")]
     pub acknowledged_at: Option<OffsetDateTime>,
+    /// When the controller disputed it, UTC.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub disputed_at: Option<OffsetDateTime>,
+    /// Which of the two counts as the controller's knowledge, as the agreement says.
+    pub informed_by: InformedBy,
+    /// When the controller was informed in that sense, UTC; its own clocks started then.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub informed_at: Option<OffsetDateTime>,
 }
 
 /// One notice with its exact content.
@@ -201,65 +211,4 @@ pub struct Notice {
     pub content: Box<RawValue>,
     /// What is proven of its way.
     pub receipts: Vec<Receipt>,
-}
-
-/// What a receipt proves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReceiptLevel {
-    /// It reached the controller's sphere.
-    Delivered,
-    /// The controller fetched the full notice with its own token.
-    Accessed,
-    /// The controller acknowledged it.
-    Acknowledged,
-}
-
-impl ReceiptLevel {
-    /// Every level with its code.
-    pub const CODES: &'static [(&'static str, Self)] =
-        &[("delivered", Self::Delivered), ("accessed", Self::Accessed), ("acknowledged", Self::Acknowledged)];
-
-    /// The stable code.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Accessed => "accessed",
-            Self::Acknowledged => "acknowledged",
-        }
-    }
-
-    /// The level of a code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::CODES.iter().find(|(known, _)| *known == code).map(|(_, level)| *level)
-    }
-}
-
-/// The person who acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Acknowledger {
-    /// Name.
-    pub name: String,
-    /// Role at the controller.
-    pub role: String,
-}
-
-/// A signed statement that a notice got somewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Receipt {
-    /// The id.
-    pub id: ReceiptId,
-    /// The notice.
-    pub notice: NoticeId,
-    /// What it proves.
-    pub level: ReceiptLevel,
-    /// When, UTC.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
-    /// Who, where a person did it.
-    pub by: Option<Acknowledger>,
-    /// SHA-256 of the notice it speaks of.
-    pub content_sha256: String,
-    /// The statement, signed: JWS, `EdDSA`, compact.
-    pub jws: String,
 }

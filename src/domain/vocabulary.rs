@@ -318,6 +318,16 @@ code_list! {
     }
 }
 
+impl InformedBy {
+    /// Of the two moments the one that counts as the controller's knowledge, if it has come.
+    pub fn counted<T: Ord>(self, delivered_at: Option<T>, acknowledged_at: Option<T>) -> Option<T> {
+        match self {
+            Self::Earlier => delivered_at.into_iter().chain(acknowledged_at).min(),
+            Self::Acknowledgement => acknowledged_at,
+        }
+    }
+}
+
 code_list! {
     /// What the agreement says about filings under Art. 33 and 34 GDPR on the controller's behalf.
     ///

@@ -19,10 +19,12 @@ mod organisations;
 mod pages;
 mod phases;
 mod problem;
+mod receiver_keys;
 mod request_id;
 mod routes;
 mod sources;
 mod system;
+mod tasks;
 mod webhooks;
 
 pub use api::{Api, Limits};

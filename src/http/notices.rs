@@ -10,6 +10,7 @@ use super::extract::{JsonBody, Query, path_id, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
 use crate::domain::incident::NoticeState;
+use crate::domain::receipt::Dispute;
 use crate::service::{Acknowledgement, NoticeFilter, ServiceError};
 
 /// `GET /v1/notices`
@@ -53,6 +54,19 @@ pub(super) async fn acknowledge(
     Ok(shown(&api.service.acknowledge(&actor, id, acknowledgement).await?, None))
 }
 
+/// `POST /v1/notices/{id}/dispute`
+pub(super) async fn dispute(
+    api: Shared,
+    caller: Caller,
+    id: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, Problem> {
+    let actor = caller.with(&[Scope::NoticesAck])?;
+    let id = path_id(&id)?;
+    let dispute = Dispute::parse(&body.value).map_err(ServiceError::Refused)?;
+    Ok(shown(&api.service.dispute_notice(&actor, id, dispute).await?, None))
+}
+
 /// `GET /v1/notices/{id}/deliveries`
 pub(super) async fn deliveries(
     api: Shared,
@@ -64,6 +78,12 @@ pub(super) async fn deliveries(
     let page = query.page();
     query.finish()?;
     Ok(shown(&api.service.list_deliveries(&actor, path_id(&id)?, page).await?, None))
+}
+
+/// `GET /v1/notices/{id}/escalation`
+pub(super) async fn escalation(api: Shared, caller: Caller, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let actor = caller.with(&[Scope::NoticesRead])?;
+    Ok(shown(&api.service.show_escalation(&actor, path_id(&id)?).await?, None))
 }
 
 /// `POST /v1/notices/{id}/redeliver`

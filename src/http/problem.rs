@@ -63,6 +63,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "not-genuine", "The message is not genuine", detail)
     }
 
+    /// 401: an acknowledgement that no key of the controller who was told has signed; the same for whatever is wrong with it.
+    pub(crate) fn not_genuine_acknowledgement() -> Self {
+        let detail = "No key of the controller who was told has signed this as of a possible time.";
+        Self::new(StatusCode::UNAUTHORIZED, "not-genuine", "The message is not genuine", detail)
+    }
+
     pub(crate) fn not_found() -> Self {
         let detail = "There is no such thing, or not for your organisation.";
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)

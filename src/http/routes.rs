@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use super::problem::Problem;
 use super::{
     agreements, authorities, deadline, decisions, duties, filings, health, import, incidents, instructions, notices,
-    obligations, organisations, phases, sources, system, webhooks,
+    obligations, organisations, phases, receiver_keys, sources, system, tasks, webhooks,
 };
 
 /// One operation of the interface.
@@ -60,8 +60,13 @@ routes! {
     GET "/v1/notices/{id}" => notices::show;
     GET "/v1/notices/{id}/content" => notices::content;
     POST "/v1/notices/{id}/acknowledgement" => notices::acknowledge;
+    POST "/v1/notices/{id}/dispute" => notices::dispute;
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
+    GET "/v1/notices/{id}/escalation" => notices::escalation;
+    GET "/v1/tasks" => tasks::list;
+    GET "/v1/tasks/{id}" => tasks::show;
+    POST "/v1/tasks/{id}/result" => tasks::answer;
     GET "/v1/duties" => duties::board;
     GET "/v1/duties/{id}" => decisions::duty;
     POST "/v1/duties/{id}/waiver" => decisions::waive;
@@ -89,6 +94,11 @@ routes! {
     GET "/v1/sources" => sources::list;
     GET "/v1/sources/{id}" => sources::show;
     PUT "/v1/sources/{id}" => sources::change;
+    POST "/v1/keys" => receiver_keys::create;
+    GET "/v1/keys" => receiver_keys::list;
+    GET "/v1/keys/{id}" => receiver_keys::show;
+    POST "/v1/keys/{id}/retirement" => receiver_keys::retire;
+    POST "/acknowledgements" => receiver_keys::acknowledge;
     POST "/inbound/{id}" => sources::receive;
     GET "/v1/health/delivery" => health::delivery;
     GET "/healthz" => system::healthz;

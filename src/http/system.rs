@@ -30,7 +30,7 @@ pub(super) async fn openapi() -> HttpResponse {
     HttpResponse::Ok().content_type("application/yaml").body(OPENAPI)
 }
 
-/// The keys with which receipts and webhooks are signed.
+/// The keys with which receipts and webhooks are and were signed, each with its time.
 pub(super) async fn jwks(api: Shared) -> HttpResponse {
-    HttpResponse::Ok().json(json!({"keys": [api.service.signing_key.to_jwk()]}))
+    HttpResponse::Ok().json(api.service.key_history.to_jwk_set())
 }

@@ -57,7 +57,7 @@ pub(super) fn outcome_of_error(error: &reqwest::Error) -> Outcome {
             ResolveFault::Forbidden => Outcome::Configuration(FailureKind::ForbiddenAddress),
         };
     }
-    if error.is_connect() && is_tls(error) {
+    if is_tls(error) {
         return Outcome::Configuration(FailureKind::Tls);
     }
     Outcome::Transient(kind_of_error(error))
@@ -69,22 +69,32 @@ pub(super) fn kind_of_error(error: &reqwest::Error) -> FailureKind {
         FailureKind::Connect
     } else if error.is_timeout() {
         FailureKind::Timeout
-    } else if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+    } else if is_no_http(error) {
         FailureKind::InvalidAnswer
     } else {
         FailureKind::Reset
     }
 }
 
-/// Whether the TLS handshake itself went wrong: the TLS library reports that as invalid data, or as the end of the
-/// connection in the midst of it, inside an error of the connection.
+/// Whether what came is not HTTP: a head that cannot be read, or chunks that are none, which are reported as bad input.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput};
+    find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse)
+        || find::<io::Error>(error).is_some_and(|error| matches!(error.kind(), InvalidData | InvalidInput))
+}
+
+/// Whether TLS itself went wrong. In a handshake that may also show as the end of the connection in the midst of it.
+///
+/// Under TLS 1.3 a server that demands a certificate of ours refuses only after the handshake.
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut found = find::<io::Error>(error);
-    while let Some(error) = found {
-        if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) {
+    while let Some(inner) = found {
+        if inner.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
+            || error.is_connect() && inner.kind() == io::ErrorKind::UnexpectedEof
+        {
             return true;
         }
-        found = error.get_ref().and_then(|inner| inner.downcast_ref());
+        found = inner.get_ref().and_then(|inner| inner.downcast_ref());
     }
     false
 }

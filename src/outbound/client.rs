@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONNECTION, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Certificate, Client, RequestBuilder, Response};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -78,13 +78,14 @@ impl Outbound {
         }
         let guard = Guard::new(settings);
         let resolver = Arc::new(GuardedResolver::new(guard.clone(), lookup));
-        let client = match builder(settings, Arc::clone(&resolver)).build() {
-            Ok(client) => client,
-            Err(error) => {
-                tracing::warn!(?error, "no certificate authorities found: no https address can be reached");
-                let trusting_nobody = builder(settings, resolver).tls_certs_only([]);
-                trusting_nobody.build().map_err(|error| OutboundError(error.to_string()))?
+        let client = match extra_authorities(settings)? {
+            Some(authorities) => {
+                let with_more = builder(settings, resolver).tls_certs_merge(authorities);
+                with_more
+                    .build()
+                    .map_err(|_| OutboundError("the additional certificate authorities cannot be used".into()))?
             }
+            None => client_of_machine(settings, &resolver)?,
         };
         let recent = RecentHosts::default();
         Ok(Self(Arc::new(Inner { client, guard, total_timeout: settings.total_timeout, recent })))
@@ -208,6 +209,24 @@ async fn read_body(mut response: Response, limit: usize, deadline: Instant) -> (
         }
     }
     (body, BodyEnd::Enough)
+}
+
+/// The certificate authorities that are configured; a text that holds none is a mistake and must not pass for some.
+fn extra_authorities(settings: &OutboundSettings) -> Result<Option<Vec<Certificate>>, OutboundError> {
+    let Some(pem) = &settings.extra_ca else { return Ok(None) };
+    match Certificate::from_pem_bundle(pem.as_bytes()) {
+        Ok(authorities) if !authorities.is_empty() => Ok(Some(authorities)),
+        _ => Err(OutboundError("there is no certificate among the additional certificate authorities".into())),
+    }
+}
+
+/// A client that trusts whom the machine trusts; a machine that trusts nobody still reaches what needs no TLS.
+fn client_of_machine(settings: &OutboundSettings, resolver: &Arc<GuardedResolver>) -> Result<Client, OutboundError> {
+    builder(settings, Arc::clone(resolver)).build().or_else(|error| {
+        tracing::warn!(?error, "no certificate authorities found: no https address can be reached");
+        let trusting_nobody = builder(settings, Arc::clone(resolver)).tls_certs_only([]);
+        trusting_nobody.build().map_err(|error| OutboundError(error.to_string()))
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one client of the service is built here")]

@@ -1,13 +1,17 @@
-//! Requests to the outside world: webhooks posted, key sets fetched. The only room that makes HTTP requests.
+//! Requests to the outside world: webhooks posted, key sets fetched, letters handed to a mail relay. The only room
+//! that speaks HTTP or SMTP as a client.
 //!
 //! Guards every connection, bounds every wait and every byte. Knows nothing of what is sent, nor of retries.
 
 mod addresses;
 mod answer;
 mod client;
+mod dkim;
 mod guard;
 mod keep_alive;
+mod letter;
 mod resolver;
+mod smtp;
 
 use std::time::Duration;
 
@@ -15,7 +19,10 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 pub use self::client::{Exchange, Outbound};
+pub use self::dkim::{Dkim, DkimError, DkimSettings};
 pub use self::guard::{Guard, UrlFault};
+pub use self::letter::{Letter, LetterFault, Mailbox};
+pub use self::smtp::{Mail, MailExchange, Relay, RelayCredentials, RelayError, RelaySettings, RelayTls};
 
 /// How requests are made, and to whom they may go.
 #[derive(Clone, Debug)]
@@ -30,6 +37,8 @@ pub struct OutboundSettings {
     pub connect_timeout: Duration,
     /// The longest wait for the whole answer, its body included.
     pub total_timeout: Duration,
+    /// Certificate authorities in PEM that are trusted beside those of the machine.
+    pub extra_ca: Option<String>,
     /// What requests carry as `User-Agent`.
     pub user_agent: String,
 }
@@ -42,6 +51,7 @@ impl Default for OutboundSettings {
             ports: vec![443, 8443],
             connect_timeout: Duration::from_secs(3),
             total_timeout: Duration::from_secs(10),
+            extra_ca: None,
             user_agent: concat!("art33/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
@@ -66,13 +67,17 @@ impl Resolve for GuardedResolver {
 ///
 /// A machine without name servers reaches no names, but still reaches addresses.
 pub(super) fn system_lookup() -> Lookup {
-    let resolver = match system_resolver() {
-        Ok(resolver) => Some(Arc::new(resolver)),
+    match TokioResolver::builder_tokio().and_then(built) {
+        Ok(resolver) => lookup_with(Some(resolver)),
         Err(error) => {
             tracing::warn!(%error, "no name servers found: no host can be reached by name");
-            None
+            lookup_with(None)
         }
-    };
+    }
+}
+
+fn lookup_with(resolver: Option<TokioResolver>) -> Lookup {
+    let resolver = resolver.map(Arc::new);
     Arc::new(move |name| {
         let resolver = resolver.clone();
         async move {
@@ -86,8 +91,7 @@ pub(super) fn system_lookup() -> Lookup {
     })
 }
 
-fn system_resolver() -> Result<TokioResolver, NetError> {
-    let mut builder = TokioResolver::builder_tokio()?;
+fn built(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Result<TokioResolver, NetError> {
     let options = builder.options_mut();
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.timeout = Duration::from_secs(1);
@@ -108,51 +112,5 @@ fn fault_of(error: &NetError) -> ResolveFault {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-    use crate::outbound::OutboundSettings;
-
-    /// A resolver whose name server gives these answers one after the other, and the last one ever after.
-    fn resolver(answers: &'static [&'static [&'static str]]) -> GuardedResolver {
-        let asked = AtomicUsize::new(0);
-        let lookup: Lookup = Arc::new(move |_| {
-            let answer = answers[asked.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)];
-            let addresses = answer.iter().map(|address| address.parse().unwrap()).collect();
-            futures::future::ready(Ok(addresses)).boxed()
-        });
-        GuardedResolver::new(Guard::new(&OutboundSettings::default()), lookup)
-    }
-
-    async fn resolve(resolver: &GuardedResolver) -> Result<Vec<String>, ResolveFault> {
-        let found = resolver.resolve("example.com".parse().unwrap()).await;
-        found
-            .map(|addresses| addresses.map(|address| address.ip().to_string()).collect())
-            .map_err(|error| *error.downcast::<ResolveFault>().unwrap())
-    }
-
-    #[tokio::test]
-    async fn exactly_the_addresses_that_were_judged_are_dialled() {
-        let public = resolver(&[&["1.1.1.1", "2a00:1450:4001::1"]]);
-        assert_eq!(resolve(&public).await.unwrap(), ["1.1.1.1", "2a00:1450:4001::1"]);
-    }
-
-    #[tokio::test]
-    async fn one_inner_address_among_public_ones_refuses_the_name() {
-        assert_eq!(resolve(&resolver(&[&["1.1.1.1", "10.0.0.1"]])).await, Err(ResolveFault::Forbidden));
-        assert_eq!(resolve(&resolver(&[&["1.1.1.1", "::ffff:127.0.0.1"]])).await, Err(ResolveFault::Forbidden));
-    }
-
-    #[tokio::test]
-    async fn a_name_that_turns_inwards_between_two_requests_is_judged_anew() {
-        let rebinding = resolver(&[&["1.1.1.1"], &["169.254.169.254"]]);
-        assert!(resolve(&rebinding).await.is_ok());
-        assert_eq!(resolve(&rebinding).await, Err(ResolveFault::Forbidden));
-    }
-
-    #[tokio::test]
-    async fn a_name_without_addresses_is_not_found() {
-        assert_eq!(resolve(&resolver(&[&[]])).await, Err(ResolveFault::NotFound));
-    }
-}
+#[path = "resolver_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ mod pdf;
 mod pdf_tests;
 #[cfg(test)]
 mod samples;
+mod script;
 mod typeset;
 mod world;
 
@@ -25,6 +26,7 @@ pub use model::{
 pub use moment::Display;
 pub use outcomes::{Answer, Authority, ChosenAuthority, Decision, Filing, Instruction, Supervision};
 pub use pdf::PdfRenderer;
+pub use script::{Cast, Script, script};
 
 /// Why a report could not be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

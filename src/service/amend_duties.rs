@@ -20,7 +20,7 @@ use crate::domain::duty_record::{Duty, EarlierClock};
 use crate::domain::filing::Filing;
 use crate::domain::id::{DutyId, IncidentId, OrganisationId};
 use crate::domain::milestone::Milestone;
-use crate::domain::owed::{Event, Party, is_per_item, is_telling, owed_by_party};
+use crate::domain::owed::{Event, Party, is_per_item, owed_by_party};
 use crate::domain::phase::{Items, PhaseKind, Shares, Standing, came_up, given, items, moved};
 use crate::domain::span::Span;
 use crate::domain::vocabulary::{ContentMember, CountedFrom};
@@ -336,9 +336,8 @@ impl AmendPlan {
     /// The window is a share of the shortest time that is left for telling, or where all were told already, of the shortest limit.
     pub(super) fn hold(&self, before: &[Duty], now: OffsetDateTime) -> Option<Hold> {
         let policy = self.next.release_policy().filter(|_| self.tells())?;
-        let owed: Vec<Duty> =
-            before.iter().filter(|duty| duty.state.is_open() && is_telling(&duty.obligation)).cloned().collect();
-        if let Some(hold) = Hold::of(Some(policy), &owed, now) {
+        let owed = before.iter().filter(|duty| duty.state.is_open());
+        if let Some(hold) = Hold::of(Some(policy), owed, now) {
             return Some(hold);
         }
         let kind = self.next.plan.filing.common.kind;

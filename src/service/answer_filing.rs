@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::refused;
-use super::part::Part;
+use super::part::{Part, may_write};
 use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::{Actor, Scope};
@@ -48,10 +48,7 @@ impl Service {
 
 /// The party itself records the answer; so does the processor for what it filed.
 fn may_answer(actor: &Actor, filing: &AuthorityFiling, is_processor: bool) -> Result<(), ServiceError> {
-    let wanted = if is_processor { Scope::IncidentsWrite } else { Scope::DecisionsWrite };
-    if !actor.may(wanted) {
-        return Err(ServiceError::Forbidden("The token lacks the permission of this side of the incident."));
-    }
+    may_write(actor, is_processor, Scope::DecisionsWrite)?;
     if filing.party != actor.organisation && filing.recorded_by != actor.organisation {
         return Err(ServiceError::Forbidden("The answer goes to whoever filed; the controller records it."));
     }

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use url::Url;
 
 use super::tell_duties::step_of;
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, escalation_event};
 use crate::crypto::{sha256_hex, webhook_signatures};
-use crate::domain::catalogue::Recipient;
 use crate::domain::course::region;
 use crate::domain::delivery::Lane;
 use crate::domain::duty::Step;
@@ -18,6 +17,7 @@ use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::milestone::Milestone;
+use crate::domain::vocabulary::InformedBy;
 use crate::store::deliveries::{self, Claimed, NewAttemptRow};
 use crate::store::endpoints::{self, Target, secret_context};
 use crate::store::notices::{self, NoticeFacts};
@@ -76,6 +76,8 @@ struct Facts {
     authority: HashMap<(IncidentId, OrganisationId), Duty>,
     duties: HashMap<String, Duty>,
     names: HashMap<String, String>,
+    /// What messages about steps of ladders say, by delivery.
+    escalated: HashMap<String, Value>,
 }
 
 /// A claimed delivery with its body, before it is signed.
@@ -87,49 +89,90 @@ struct Rendered {
     body: Vec<u8>,
 }
 
-impl Service {
-    /// Leases up to `limit` due deliveries of `lane` and opens their attempts; answers them ready to send.
-    pub async fn claim_deliveries(&self, lane: Lane, limit: i64) -> Result<Vec<Outgoing>, ServiceError> {
-        let (service, now) = (self.clone(), self.clock.now());
-        let rendered = self.store.write(move |connection| service.claim(connection, lane, limit, now)).await?;
-        Ok(rendered
-            .into_iter()
-            .filter_map(|rendered| {
-                let id = rendered.claimed.id.clone();
-                sound(&id, self.signed(rendered, now))
-            })
-            .collect())
-    }
+/// What a claim needs besides the clock.
+struct Claim {
+    lane: Lane,
+    limit: i64,
+    /// Whose turn is first, so that the same tenant is not served first every time.
+    turn: usize,
+    now: OffsetDateTime,
+}
 
-    fn claim(
+/// The most tenants that one claim serves.
+const TENANTS: usize = 32;
+/// How long a delivery waits whose endpoint or host is busy with others.
+const BUSY: Duration = Duration::SECOND;
+
+impl Service {
+    /// Leases up to `limit` due deliveries of `lane`, the same share for every tenant, and opens their attempts; answers them
+    /// ready to send, each with the pass that `admit` gave for its endpoint and host.
+    ///
+    /// What `admit` gives no pass is put back without charge. `turn` says which tenant is served first.
+    pub async fn claim_deliveries<P: Send + 'static>(
         &self,
-        connection: &mut AnyConnection,
         lane: Lane,
         limit: i64,
-        now: OffsetDateTime,
-    ) -> Result<Vec<Rendered>, ServiceError> {
-        let claimed = deliveries::claim(connection, lane, limit, now, now + self.clock.passes_in(self.lease))?;
+        turn: usize,
+        admit: impl FnMut(&EndpointId, &str) -> Option<P> + Send + 'static,
+    ) -> Result<Vec<(Outgoing, P)>, ServiceError> {
+        let (service, now) = (self.clone(), self.clock.now());
+        let claim = Claim { lane, limit, turn, now };
+        let rendered = self.store.write(move |connection| service.claim(connection, &claim, admit)).await?;
+        let signed = rendered.into_iter().filter_map(|(rendered, pass)| {
+            let id = rendered.claimed.id.clone();
+            Some((sound(&id, self.signed(rendered, now))?, pass))
+        });
+        Ok(signed.collect())
+    }
+
+    fn claim<P>(
+        &self,
+        connection: &mut AnyConnection,
+        claim: &Claim,
+        admit: impl FnMut(&EndpointId, &str) -> Option<P>,
+    ) -> Result<Vec<(Rendered, P)>, ServiceError> {
+        let claimed = self.claim_in_turn(connection, claim)?;
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let facts = read_facts(connection, &claimed)?;
-        let mut rendered = Vec::with_capacity(claimed.len());
-        for claimed in claimed {
-            rendered.extend({
-                let id = claimed.id.clone();
-                sound(&id, self.render(claimed, &facts, now))
-            });
+        let targets = targets(connection, &claimed)?;
+        let (passed, busy) = admitted(claimed, &targets, admit);
+        let again = |claimed: &Claimed| deliveries::PutBack {
+            id: claimed.id.clone(),
+            lease: claimed.lease,
+            attempts: claimed.attempts - 1,
+            next_at: micros(claim.now + BUSY * (0.5 + self.entropy.unit())),
+        };
+        deliveries::put_back(connection, &busy.iter().map(again).collect::<Vec<_>>())?;
+        let facts = read_facts(connection, targets, passed.iter().map(|(claimed, _)| claimed))?;
+        let mut rendered = Vec::with_capacity(passed.len());
+        for (claimed, pass) in passed {
+            let id = claimed.id.clone();
+            rendered.extend(sound(&id, self.render(claimed, &facts, claim.now)).map(|rendered| (rendered, pass)));
         }
-        let hashes: Vec<String> = rendered.iter().map(|rendered| sha256_hex(&rendered.body)).collect();
-        let attempts = rendered.iter().zip(&hashes).map(|(rendered, hash)| NewAttemptRow {
-            delivery_id: &rendered.claimed.id,
-            number: rendered.claimed.attempts,
-            started_at: micros(now),
-            url: &rendered.target.address,
-            request_sha256: hash,
-        });
-        deliveries::open_attempts(connection, &attempts.collect::<Vec<_>>())?;
+        open_attempts(connection, &rendered, claim.now)?;
         Ok(rendered)
+    }
+
+    /// The same share for every tenant that has something due; what one leaves goes to those after it.
+    fn claim_in_turn(&self, connection: &mut AnyConnection, claim: &Claim) -> Result<Vec<Claimed>, ServiceError> {
+        let mut tenants = deliveries::tenants_due(connection, claim.lane, claim.now)?;
+        if tenants.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = claim.turn % tenants.len();
+        tenants.rotate_left(first);
+        tenants.truncate(TENANTS);
+        let lease_end = claim.now + self.clock.passes_in(self.lease);
+        let mut claimed = Vec::new();
+        for (served, tenant) in tenants.iter().enumerate() {
+            let left = claim.limit.saturating_sub_unsigned(claimed.len() as u64);
+            let share = left.div_euclid((tenants.len() - served).try_into().unwrap_or(1)).max(1);
+            if left > 0 {
+                claimed.extend(deliveries::claim(connection, claim.lane, tenant, share, claim.now, lease_end)?);
+            }
+        }
+        Ok(claimed)
     }
 
     fn render(&self, claimed: Claimed, facts: &Facts, now: OffsetDateTime) -> Result<Rendered, ServiceError> {
@@ -142,11 +185,15 @@ impl Service {
             | EventType::NoticeCorrection
             | EventType::NoticeCompletion
             | EventType::NoticeWithdrawal
-            | EventType::NoticeReminder
-            | EventType::NoticeEscalated => {
+            | EventType::NoticeReminder => {
                 let id = claimed.notice_id.as_deref().unwrap_or_default();
                 let notice = facts.notices.get(id).ok_or_else(|| corrupt("notice_id"))?;
                 self.notice_data(notice, &target, facts, now)
+            }
+            EventType::NoticeEscalated => {
+                let mut data = facts.escalated.get(&claimed.id).cloned().ok_or_else(|| corrupt("step"))?;
+                data["recipient"] = recipient(&target);
+                data
             }
             EventType::DutyDueSoon | EventType::DutyOverdue | EventType::DutyMet => {
                 let id = claimed.duty_id.as_deref().unwrap_or_default();
@@ -168,10 +215,12 @@ impl Service {
     /// The thin body: who, which, the digest of the content, and where to fetch it. No content of the incident.
     fn notice_data(&self, notice: &NoticeFacts, target: &Target, facts: &Facts, now: OffsetDateTime) -> Value {
         let duty = facts.authority.get(&(notice.incident.clone(), notice.controller.clone()));
-        // Until the notice has arrived the clock has not started; this very request starts it when it gets through.
+        // Until the notice has arrived the clock has not started; this very request starts it when it gets through, unless that is
+        // left to the acknowledgement.
         let due = duty.and_then(|duty| {
             let region = region(&self.law.calendar, &duty.terms.region)?;
-            Some(duty.state.due().copied().unwrap_or_else(|| duty.terms.due(now, region, None)))
+            let begins = notice.informed_by == InformedBy::Earlier;
+            duty.state.due().copied().or_else(|| begins.then(|| duty.terms.due(now, region, None)))
         });
         let time = |at: Option<OffsetDateTime>| {
             at.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
@@ -202,7 +251,7 @@ impl Service {
         let secrets = self.secrets(&target, now)?;
         let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
         let timestamp = now.unix_timestamp();
-        let signatures = webhook_signatures(&secrets, &self.signing_key, &claimed.id, timestamp, &body);
+        let signatures = webhook_signatures(&secrets, &self.key_history.signers(now), &claimed.id, timestamp, &body);
         let time = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
         let headers = [
             ("content-type", "application/json".to_owned()),
@@ -222,7 +271,8 @@ impl Service {
             due_at: instant(claimed.due_at),
             lease: claimed.lease,
             event,
-            notice: claimed.notice_id,
+            // What the processor is told about a notice is no telling of that notice.
+            notice: claimed.notice_id.filter(|_| event != EventType::NoticeEscalated),
             verified: target.verified,
             endpoint: target.id,
             lane: Lane::from_index(claimed.lane).unwrap_or(Lane::Retry),
@@ -259,29 +309,73 @@ fn recipient(target: &Target) -> Value {
     json!({"organisation": target.organisation_id, "webhook": target.id})
 }
 
-fn read_facts(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<Facts, ServiceError> {
-    let mut endpoint_ids: Vec<String> = claimed.iter().map(|claimed| claimed.endpoint_id.clone()).collect();
-    endpoint_ids.sort_unstable();
-    endpoint_ids.dedup();
-    let notice_ids: Vec<&str> = claimed.iter().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
-    let duty_ids: Vec<&str> = claimed.iter().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
+/// Where claimed deliveries go, by the id of the endpoint.
+fn targets(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<HashMap<String, Target>, ServiceError> {
+    let mut ids: Vec<String> = claimed.iter().map(|claimed| claimed.endpoint_id.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(endpoints::targets(connection, &ids)?.into_iter().map(|target| (target.id.to_string(), target)).collect())
+}
+
+/// The deliveries that may go now, and those whose endpoint or host is busy with others.
+fn admitted<P>(
+    claimed: Vec<Claimed>,
+    targets: &HashMap<String, Target>,
+    mut admit: impl FnMut(&EndpointId, &str) -> Option<P>,
+) -> (Vec<(Claimed, P)>, Vec<Claimed>) {
+    let (mut passed, mut busy) = (Vec::with_capacity(claimed.len()), Vec::new());
+    for claimed in claimed {
+        let pass = targets.get(&claimed.endpoint_id).and_then(|target| admit(&target.id, &host(target)));
+        match pass {
+            Some(pass) => passed.push((claimed, pass)),
+            None => busy.push(claimed),
+        }
+    }
+    (passed, busy)
+}
+
+/// What the limit of a host counts: host and port of a webhook, the domain of a mailbox.
+fn host(target: &Target) -> String {
+    let of_url = |url: Url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
+    match target.id {
+        EndpointId::Webhook(_) => Url::parse(&target.address).map(of_url).unwrap_or_default(),
+        EndpointId::Mailbox(_) => target.address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase(),
+    }
+}
+
+fn open_attempts<P>(
+    connection: &mut AnyConnection,
+    rendered: &[(Rendered, P)],
+    now: OffsetDateTime,
+) -> Result<(), ServiceError> {
+    let hashes: Vec<String> = rendered.iter().map(|(rendered, _)| sha256_hex(&rendered.body)).collect();
+    let attempts = rendered.iter().zip(&hashes).map(|((rendered, _), hash)| NewAttemptRow {
+        delivery_id: &rendered.claimed.id,
+        number: rendered.claimed.attempts,
+        started_at: micros(now),
+        url: &rendered.target.address,
+        request_sha256: hash,
+    });
+    Ok(deliveries::open_attempts(connection, &attempts.collect::<Vec<_>>())?)
+}
+
+fn read_facts<'c>(
+    connection: &mut AnyConnection,
+    targets: HashMap<String, Target>,
+    claimed: impl Iterator<Item = &'c Claimed> + Clone,
+) -> Result<Facts, ServiceError> {
+    let notice_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
+    let duty_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
     let notices = notices::facts_unlocked(connection, &notice_ids)?;
     let mut processors: Vec<String> = notices.iter().map(|notice| notice.processor.to_string()).collect();
     processors.sort_unstable();
     processors.dedup();
-    let to_authority = |duty: &Duty| {
-        let row = &duty.obligation;
-        duty.state.is_open()
-            && row.recipient == Recipient::SupervisoryAuthority
-            && row.start == Milestone::ControllerInformed
-    };
-    let authority = duties::of_notices_unlocked(connection, &notice_ids)?.into_iter().filter(to_authority);
+    let once_informed = |duty: &Duty| duty.obligation.start == Milestone::ControllerInformed;
+    let authority = duties::to_authorities(connection, &notice_ids)?.into_iter().filter(once_informed);
     Ok(Facts {
-        targets: endpoints::targets(connection, &endpoint_ids)?
-            .into_iter()
-            .map(|target| (target.id.to_string(), target))
-            .collect(),
+        targets,
         names: parties::names(connection, &processors)?,
+        escalated: escalation_event::of_claimed(connection, claimed)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
         authority: authority.map(|duty| ((duty.incident.clone(), duty.party.clone()), duty)).collect(),
         duties: duties::by_ids(connection, &duty_ids)?.into_iter().map(|duty| (duty.id.to_string(), duty)).collect(),

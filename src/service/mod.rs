@@ -9,6 +9,7 @@ mod amend_incident;
 mod answer;
 mod answer_filing;
 mod answer_instruction;
+mod answer_task;
 mod audit_delivery;
 mod bootstrap;
 mod carry_out;
@@ -22,13 +23,19 @@ mod create_agreement;
 mod create_organisation;
 mod create_webhook;
 mod derive;
+mod dispute_notice;
 mod duty_facts;
 mod error;
+mod escalate;
+mod escalation_actions;
+mod escalation_event;
 mod file_incident;
 mod give_instruction;
 mod happen;
 mod import_agreements;
+mod informed;
 mod join_affected;
+mod keep_receiver_key;
 mod keep_source;
 mod network_watch;
 mod next_version;
@@ -36,6 +43,8 @@ mod on_behalf;
 mod part;
 mod preview_incident;
 mod read;
+mod receipts;
+mod receive_acknowledgement;
 mod receive_notice;
 mod record;
 mod record_attempts;
@@ -50,8 +59,10 @@ mod report_outcomes;
 mod rotate_webhook;
 mod show_agreements;
 mod show_authority;
+mod show_escalation;
 mod show_organisations;
 mod show_outcomes;
+mod show_tasks;
 mod show_versions;
 mod show_webhooks;
 mod tell_duties;
@@ -70,7 +81,7 @@ use tokio::sync::Notify;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::crypto::{MasterKey, SigningKey, sha256_hex};
+use crate::crypto::{KeyHistory, MasterKey, SigningKey, sha256_hex};
 use crate::domain::catalogue::{FrozenRow, Obligation};
 use crate::domain::id::Id;
 use crate::domain::law::Law;
@@ -81,6 +92,7 @@ pub use crate::store::audit_of_delivery::Counted;
 pub use crate::store::duties::DutyFilter;
 pub use crate::store::incidents::IncidentFilter;
 pub use crate::store::notices::NoticeFilter;
+pub use crate::store::tasks::TaskFilter;
 pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
 pub use audit_delivery::{DeliveryAudit, Finding, Queue};
@@ -91,6 +103,7 @@ pub use import_agreements::ImportRow;
 pub use network_watch::NetworkWatch;
 pub use preview_incident::Preview;
 pub use read::{LedgerEntry, LedgerFilter};
+pub use receive_acknowledgement::AcknowledgementError;
 pub use receive_notice::{Inbound, InboundError, Taken};
 pub use record_attempts::Attempted;
 pub use release_incident::Release;
@@ -126,6 +139,8 @@ pub struct Service {
     pub entropy: Entropy,
     /// Signs receipts and webhooks.
     pub signing_key: SigningKey,
+    /// That key and those before it.
+    pub key_history: Arc<KeyHistory>,
     /// Seals secrets at rest.
     pub master_key: MasterKey,
     /// Obligations, holidays and authorities.

@@ -61,14 +61,7 @@ impl Part {
 
     /// Refuses an actor whose token lacks what its side needs: `of_party` for the party itself, `incidents:write` for the processor.
     pub(super) fn may_write(&self, actor: &Actor, of_party: Scope) -> Result<(), ServiceError> {
-        if actor.may(if self.standing.is_processor { Scope::IncidentsWrite } else { of_party }) {
-            return Ok(());
-        }
-        Err(ServiceError::Forbidden(match (self.standing.is_processor, of_party) {
-            (true, _) => "A processor needs the scope incidents:write for this.",
-            (false, Scope::InstructionsWrite) => "A controller needs the scope instructions:write for this.",
-            (false, _) => "A controller needs the scope decisions:write for this.",
-        }))
+        may_write(actor, self.standing.is_processor, of_party)
     }
 
     /// Whether the processor acts for a controller here.
@@ -98,6 +91,18 @@ impl Part {
             at,
         })
     }
+}
+
+/// Refuses an actor whose token lacks what its side of an incident needs.
+pub(super) fn may_write(actor: &Actor, is_processor: bool, of_party: Scope) -> Result<(), ServiceError> {
+    if actor.may(if is_processor { Scope::IncidentsWrite } else { of_party }) {
+        return Ok(());
+    }
+    Err(ServiceError::Forbidden(match (is_processor, of_party) {
+        (true, _) => "A processor needs the scope incidents:write for this.",
+        (false, Scope::InstructionsWrite) => "A controller needs the scope instructions:write for this.",
+        (false, _) => "A controller needs the scope decisions:write for this.",
+    }))
 }
 
 /// How the actor stands to the incident; not found for strangers.

@@ -110,15 +110,9 @@ impl Service {
         let plan = planned(filing.clone(), body, processor, rows, told)?;
         let incident: IncidentId = self.id(now);
         let birth = Birth { incident: &incident, processor: &actor.organisation, plan: &plan, now };
-        let mut all: Vec<Duty> = Vec::new();
-        let listed = plan.told.iter().map(|told| {
-            let owed = self.duties_of_party(birth, told);
-            all.extend(owed.iter().cloned());
-            owed
-        });
-        let owed: Vec<Vec<Duty>> = listed.collect();
+        let owed: Vec<Vec<Duty>> = plan.told.iter().map(|told| self.duties_of_party(birth, told)).collect();
         let policy = plan.seat.release_policy.filter(|_| !plan.filing.drill);
-        let hold = Hold::of(policy, &all, now);
+        let hold = Hold::of(policy, owed.iter().flatten(), now);
         let mut own = self.duties_of_processor(birth);
         own.extend(self.open_item_duties(birth, &actor.organisation, &plan.open_items));
         Ok(Preview {

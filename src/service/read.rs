@@ -9,6 +9,7 @@ use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, NoticeId};
 use crate::domain::incident::{Incident, IncidentSummary, Notice, NoticeSummary};
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::receipt::ReceiptLevel;
 use crate::store::deliveries::{self, DeliveryView};
 use crate::store::duties::{self, DutyFilter, Side};
 use crate::store::incidents::{self, IncidentFilter};
@@ -75,15 +76,14 @@ impl Service {
 
     /// One notice with its exact content; the first time its controller reads it is recorded as receipt "accessed".
     pub async fn show_notice(&self, actor: &Actor, id: NoticeId) -> Result<Notice, ServiceError> {
-        let (tenant, wanted) = (actor.organisation.clone(), id.clone());
+        let (service, tenant, wanted) = (self.clone(), actor.organisation.clone(), id.clone());
         let find = move |connection: &mut AnyConnection| {
-            notices::find(connection, &tenant, &wanted)?.ok_or(ServiceError::NotFound)
+            let found = notices::find(connection, &tenant, &wanted)?.ok_or(ServiceError::NotFound)?;
+            service.with_derived(connection, found)
         };
         let notice = self.store.read(find.clone()).await?;
-        let accessed = |notice: &Notice| {
-            notice.receipts.iter().any(|receipt| receipt.level == crate::domain::incident::ReceiptLevel::Accessed)
-        };
-        if notice.summary.controller.id != actor.organisation || accessed(&notice) {
+        let accessed = notice.receipts.iter().any(|receipt| receipt.level == ReceiptLevel::Accessed);
+        if notice.summary.controller.id != actor.organisation || accessed {
             return Ok(notice);
         }
         let (service, actor, now) = (self.clone(), actor.clone(), self.clock.now());

@@ -6,7 +6,8 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::claim_deliveries::Outgoing;
-use super::duty_facts::all_duty_facts;
+use super::informed::{self, Arrival};
+use super::receipts::proof;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::{Earlier, Reached, course};
@@ -14,12 +15,11 @@ use crate::domain::delivery::{Next, next, next_of_reminder, retry_after};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, OrganisationId};
-use crate::domain::incident::ReceiptLevel;
 use crate::domain::ledger::{NewEntry, Stream};
-use crate::domain::milestone::Milestone;
+use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, ledger, micros};
+use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, micros, receipts};
 use crate::telemetry::{self, Timed};
 
 /// A request that was sent, and what came of it.
@@ -52,6 +52,16 @@ impl Attempted {
             self.outcome = Outcome::Accepted;
         }
         self
+    }
+
+    /// Whether this webhook will not get better by itself, so that the next channel of its notice opens now.
+    fn is_stuck(&self) -> bool {
+        let is_stuck = match self.outcome {
+            Outcome::Gone => true,
+            Outcome::Configuration(_) => self.sent.number >= 2,
+            _ => false,
+        };
+        is_stuck && self.sent.endpoint.channel() == Channel::Webhook
     }
 }
 
@@ -102,13 +112,16 @@ impl Service {
         let charged = attempted.iter().filter(|one| !one.is_spared(lenient));
         let outcomes: Vec<_> = charged.map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
         let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
-        deliveries::hasten(connection, &recovered, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
         let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
         let still_held = attempted.iter().filter(|one| held.contains(&one.sent.delivery));
         let finish = |one| if Attempted::is_spared(one, lenient) { self.put_off(one) } else { self.finished(one) };
         let finished: Vec<_> = still_held.map(finish).collect();
-        Ok(deliveries::finish(connection, &finished)?)
+        deliveries::finish(connection, &finished)?;
+        deliveries::hasten(connection, &recovered, self.clock.now())?;
+        let stuck: Vec<_> =
+            attempted.iter().filter(|one| one.is_stuck()).filter_map(|one| one.sent.notice.as_deref()).collect();
+        Ok(escalations::hasten(connection, &stuck, self.clock.now())?)
     }
 
     fn finished(&self, one: &Attempted) -> FinishedDelivery {
@@ -132,7 +145,7 @@ impl Service {
         }
     }
 
-    /// Marks notices that arrived, stops and starts the clocks that hang on it, and writes the ledger. Answers whether others are told.
+    /// Records which notices arrived and writes the ledger. Answers whether others are told.
     fn arrived(
         &self,
         connection: &mut AnyConnection,
@@ -153,33 +166,37 @@ impl Service {
                 }
             }
         }
-        let delivered: Vec<_> = first.iter().map(|(id, one)| (*id, one.ended_at)).collect();
-        notices::mark_delivered(connection, &delivered)?;
+        let arrivals: Vec<_> = first.iter().filter_map(|(id, one)| Some(arrival(facts.get(*id)?, one))).collect();
         let mut entries: Vec<_> = attempted.iter().filter_map(|one| attempt_entry(one, &facts)).collect();
-        let told = self.clocks(connection, &delivered, &facts, &mut entries)?;
+        let told = self.arrive(connection, &arrivals, &facts, &mut entries)?;
         ledger::append(connection, &entries)?;
         Ok(told)
     }
 
-    fn clocks(
+    /// Marks notices as delivered that were not before, stops and starts the clocks that hang on it, and makes receipts and ledger
+    /// entries of it; the caller holds their locks and writes the ledger. Answers whether others are told.
+    pub(super) fn arrive(
         &self,
         connection: &mut AnyConnection,
-        delivered: &[(&str, OffsetDateTime)],
+        arrivals: &[Arrival],
         facts: &HashMap<String, NoticeFacts>,
         entries: &mut Vec<NewEntry>,
     ) -> Result<bool, ServiceError> {
+        let delivered: Vec<_> = arrivals.iter().map(|one| (one.notice.as_str(), one.at)).collect();
+        notices::mark_delivered(connection, &delivered)?;
         let ids: Vec<&str> = delivered.iter().map(|(id, _)| *id).collect();
-        let mut changed = self.informed(duties::of_notices(connection, &ids)?, delivered, facts);
+        let mut changed = self.informed(duties::of_notices(connection, &ids)?, &delivered, facts);
         let all: Vec<Duty> = changed.values().flatten().cloned().collect();
-        let mut receipts = Vec::with_capacity(delivered.len());
-        for (id, informed_at) in delivered {
-            let Some(fact) = facts.get(*id) else { continue };
-            let receipt = self.receipt(fact, ReceiptLevel::Delivered, None, *informed_at);
+        let known = receipts::of(connection, &ids)?;
+        let mut made = Vec::with_capacity(arrivals.len());
+        for one in arrivals {
+            let Some(fact) = facts.get(one.notice.as_str()) else { continue };
+            let receipt = self.receipt(fact, one.stage(), &known);
             let duties = changed.remove(&fact.controllers_part()).unwrap_or_default();
-            entries.push(informed_entry(fact, &duties, &receipt.jws, *informed_at));
-            receipts.push(receipt);
+            entries.push(proof(fact, &Actor::service(fact.processor.clone()), &receipt, &duties));
+            made.push(receipt);
         }
-        notices::insert_receipts(connection, &receipts)?;
+        receipts::insert(connection, &made)?;
         self.settle(connection, &all, self.clock.now())
     }
 
@@ -197,7 +214,7 @@ impl Service {
         let mut reached: HashMap<Part, Vec<Reached>> = HashMap::new();
         for (id, at) in delivered {
             let Some(fact) = facts.get(*id) else { continue };
-            reached.entry(fact.controllers_part()).or_default().extend(informed_by(fact, *at));
+            reached.entry(fact.controllers_part()).or_default().extend(informed::by_delivery(fact, *at));
         }
         let moved = by_part.into_iter().filter_map(|(part, duties)| {
             let mut reached = reached.remove(&part)?;
@@ -217,10 +234,13 @@ impl NoticeFacts {
     }
 }
 
-/// What it means for the clocks that a notice reached its controller at `at`.
-pub(super) fn informed_by(notice: &NoticeFacts, at: OffsetDateTime) -> Vec<Reached> {
-    let fully = notice.complete.then(|| Reached::new(Milestone::ControllerFullyInformed, at));
-    std::iter::once(Reached::new(Milestone::ControllerInformed, at)).chain(fully).collect()
+fn arrival(notice: &NoticeFacts, one: &Attempted) -> Arrival {
+    Arrival {
+        notice: notice.id.clone(),
+        at: one.ended_at,
+        means: one.sent.endpoint.channel().into(),
+        evidence_sha256: one.response_sha256.clone(),
+    }
 }
 
 fn ended(one: &Attempted) -> EndedAttempt {
@@ -258,21 +278,4 @@ fn attempt_entry(one: &Attempted, facts: &HashMap<String, NoticeFacts>) -> Optio
         actor: Actor::service(fact.processor.clone()),
         at: one.ended_at,
     })
-}
-
-fn informed_entry(fact: &NoticeFacts, duties: &[Duty], receipt: &str, at: OffsetDateTime) -> NewEntry {
-    NewEntry {
-        stream: Stream::Notice(fact.id.clone()),
-        tenant: fact.processor.clone(),
-        counterpart: Some(fact.controller.clone()),
-        kind: "notice.delivered",
-        object: fact.id.to_string(),
-        facts: json!({
-            "content_sha256": fact.content_sha256,
-            "duties": all_duty_facts(duties),
-            "receipt_sha256": crate::crypto::sha256_hex(receipt.as_bytes()),
-        }),
-        actor: Actor::service(fact.processor.clone()),
-        at,
-    }
 }

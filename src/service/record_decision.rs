@@ -10,7 +10,7 @@ use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::catalogue::{Recipient, Threshold};
-use crate::domain::course::Reached;
+use crate::domain::course::{Effect, Reached};
 use crate::domain::decision::{Decision, NewDecision};
 use crate::domain::duty::{Closing, DutyState};
 use crate::domain::duty_record::Duty;
@@ -101,7 +101,8 @@ impl Service {
         }
         if weighed.iter().any(|duty| duty.state == DutyState::NotStarted) {
             let informed = standing::informed_at(connection, &part.incident, &part.party)?;
-            reached.extend(informed.map(|at| Reached::new(Milestone::ControllerInformed, at)));
+            let starts = |at| Reached::new(Milestone::ControllerInformed, at).having(Effect::Starts);
+            reached.extend(informed.map(starts));
         }
         self.happened(connection, &part.incident, &part.party, reached, now)
     }

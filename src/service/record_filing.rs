@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::duty_facts::all_duty_facts;
 use super::error::refused;
 use super::on_behalf::covering;
-use super::part::{Part, controller_meant, standing_of};
+use super::part::{Part, may_write, standing_of, whose};
 use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::{Actor, Scope};
@@ -41,12 +41,7 @@ impl Service {
         let work = move |connection: &mut AnyConnection| {
             service.once(connection, &actor, idempotency.as_ref(), now, |connection| {
                 let standing = standing_of(connection, &actor, &incident)?;
-                let wanted = if standing.is_processor { Scope::IncidentsWrite } else { Scope::DecisionsWrite };
-                if !actor.may(wanted) {
-                    return Err(ServiceError::Forbidden(
-                        "The token lacks the permission of this side of the incident.",
-                    ));
-                }
+                may_write(&actor, standing.is_processor, Scope::DecisionsWrite)?;
                 let new = NewAuthorityFiling::parse(&body, now)?;
                 service.record_filing_in(connection, &actor, incident, standing, new, now)
             })
@@ -65,7 +60,7 @@ impl Service {
         new: NewAuthorityFiling,
         now: OffsetDateTime,
     ) -> Result<Answer, ServiceError> {
-        let party = whose(connection, actor, &incident, &standing, &new)?;
+        let party = filing_party(connection, actor, &incident, &standing, &new)?;
         let part = Part { incident, standing, party };
         let Owed { duty, all } = owed(connection, &part, &new.obligation)?;
         let instruction = if part.is_on_behalf() {
@@ -147,25 +142,22 @@ impl Service {
     }
 }
 
-/// Whose filing it is.
-fn whose(
+/// Whose filing it is: the processor's own where it owes it itself, otherwise as for everything that is recorded of a part.
+fn filing_party(
     connection: &mut AnyConnection,
     actor: &Actor,
     incident: &IncidentId,
     standing: &Standing,
     new: &NewAuthorityFiling,
 ) -> Result<OrganisationId, ServiceError> {
-    let itself = new.controller.is_none() || new.controller.as_ref() == Some(&actor.organisation);
-    if !standing.is_processor {
-        return if itself { Ok(actor.organisation.clone()) } else { Err(super::acknowledge::unknown_controller()) };
-    }
-    if itself {
+    let named = new.controller.as_ref();
+    if standing.is_processor && named.is_none_or(|named| *named == actor.organisation) {
         let own = duties::of_party(connection, &actor.organisation, incident, &actor.organisation)?;
-        if new.controller.is_some() || own.iter().any(|duty| is_for(duty, &actor.organisation, &new.obligation)) {
+        if named.is_some() || own.iter().any(|duty| is_for(duty, &actor.organisation, &new.obligation)) {
             return Ok(actor.organisation.clone());
         }
     }
-    controller_meant(connection, incident, new.controller.as_ref())
+    whose(connection, &actor.organisation, incident, standing.is_processor, named)
 }
 
 /// Whether a filing for this obligation by `party` is for this duty.

@@ -8,7 +8,7 @@ use super::part::Part;
 use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
-use crate::domain::course::Reached;
+use crate::domain::course::{Effect, Reached};
 use crate::domain::decision::Waiver;
 use crate::domain::duty::DutyState;
 use crate::domain::duty_record::Duty;
@@ -85,7 +85,8 @@ impl Service {
         });
         let mut reached: Vec<Reached> = fulfilled.collect();
         let informed = standing::informed_at(connection, &duty.incident, &duty.party)?;
-        reached.extend(informed.map(|at| Reached::new(Milestone::ControllerInformed, at)));
+        let starts = |at| Reached::new(Milestone::ControllerInformed, at).having(Effect::Starts);
+        reached.extend(informed.map(starts));
         let moved = self.happened(connection, &duty.incident, &duty.party, reached, now)?;
         Ok(moved.into_iter().find(|moved| moved.id == duty.id).unwrap_or(duty))
     }

@@ -19,7 +19,7 @@ use crate::domain::organisation::{Contact, Organisation};
 use crate::domain::page::PageRequest;
 use crate::report::{self as document, Report};
 use crate::store::deliveries::{AttemptView, DeliveryView};
-use crate::store::{AnyConnection, agreements, deliveries, duties, incidents, notices, organisations};
+use crate::store::{AnyConnection, agreements, deliveries, duties, incidents, notices, organisations, receipts};
 
 /// The most deliveries of one notice that a report shows.
 const DELIVERIES: i64 = 500;
@@ -83,7 +83,7 @@ fn gather(
     let mut tellings = Vec::with_capacity(told.len());
     for (summary, ..) in told {
         let page = PageRequest { limit: DELIVERIES, after: None };
-        let receipts = notices::receipts(connection, &[summary.id.as_str()])?;
+        let receipts = receipts::of(connection, &[summary.id.as_str()])?;
         // Attempts are evidence of the processor's telling; the controller whom they concern sees them too.
         let processor = &summary.processor.id;
         let deliveries = deliveries::of_notice(connection, processor, &summary.id, &page)?.items;

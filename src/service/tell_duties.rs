@@ -149,6 +149,7 @@ impl Service {
             event: telling.event,
             notice: None,
             duty: Some((telling.duty.id.clone(), stored(telling.duty, telling.step))),
+            rung: None,
             endpoint: endpoint.id.clone(),
             organisation: endpoint.organisation.clone(),
             tenant: telling.duty.processor.clone(),

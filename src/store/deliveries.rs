@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
@@ -76,10 +77,29 @@ pub struct Claimed {
     pub deadline_at: i64,
 }
 
-/// Claims up to `limit` deliveries of a lane that are due at `now`, until `lease_end`; replicas never claim the same ones.
+/// Whose messages of `lane` are due at `now`, in the order of their ids; one look into the index for each tenant.
+pub fn tenants_due(connection: &mut AnyConnection, lane: Lane, now: OffsetDateTime) -> Result<Vec<String>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Turn {
+        #[diesel(sql_type = Text)]
+        tenant: String,
+    }
+    let open = "FROM delivery WHERE state = 'open' AND lane = $1";
+    let sql = format!(
+        "WITH RECURSIVE turn (tenant) AS (SELECT min(tenant_id) {open} UNION ALL \
+         SELECT (SELECT min(tenant_id) {open} AND tenant_id > turn.tenant) FROM turn WHERE turn.tenant IS NOT NULL) \
+         SELECT tenant FROM turn WHERE tenant IS NOT NULL AND EXISTS (SELECT 1 {open} AND tenant_id = turn.tenant AND next_at <= $2)"
+    );
+    let query = diesel::sql_query(sql).bind::<Integer, _>(lane.index()).bind::<BigInt, _>(micros(now));
+    let turns: Vec<Turn> = query.load(connection)?;
+    Ok(turns.into_iter().map(|turn| turn.tenant).collect())
+}
+
+/// Claims up to `limit` deliveries of one tenant in a lane that are due at `now`, until `lease_end`; replicas never claim the same ones.
 pub fn claim(
     connection: &mut AnyConnection,
     lane: Lane,
+    tenant: &str,
     limit: i64,
     now: OffsetDateTime,
     lease_end: OffsetDateTime,
@@ -90,19 +110,40 @@ pub fn claim(
         AnyConnection::Postgres(_) => "FOR UPDATE SKIP LOCKED",
     };
     let sql = format!(
-        "WITH due AS MATERIALIZED (SELECT id, next_at FROM delivery WHERE state = 'open' AND lane = $1 AND next_at <= $2 \
-         ORDER BY next_at LIMIT $3 {skip}) \
-         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, next_at = $4 \
+        "WITH due AS MATERIALIZED (SELECT id FROM delivery \
+         WHERE state = 'open' AND lane = $1 AND tenant_id = $2 AND next_at <= $3 \
+         ORDER BY next_at, deadline_at LIMIT $4 {skip}) \
+         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, due_at = next_at, next_at = $5 \
          WHERE id IN (SELECT id FROM due) \
-         RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, uncharged, lease, created_at, \
-         deadline_at, (SELECT due.next_at FROM due WHERE due.id = delivery.id) AS due_at"
+         RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, uncharged, due_at, lease, \
+         created_at, deadline_at"
     );
     Ok(diesel::sql_query(sql)
         .bind::<Integer, _>(lane.index())
+        .bind::<Text, _>(tenant)
         .bind::<BigInt, _>(micros(now))
         .bind::<BigInt, _>(limit)
         .bind::<BigInt, _>(micros(lease_end))
         .load(connection)?)
+}
+
+/// A claimed delivery that cannot go now, for its row.
+#[derive(Debug, Clone, Serialize)]
+pub struct PutBack {
+    /// The delivery.
+    pub id: String,
+    /// The lease under which it was claimed.
+    pub lease: i64,
+    /// The attempts that were made, without this one.
+    pub attempts: i32,
+    /// When it is due again, microseconds.
+    pub next_at: i64,
+}
+
+/// Puts claimed deliveries back without charging an attempt, in one statement.
+pub fn put_back(connection: &mut AnyConnection, rows: &[PutBack]) -> Result<(), StoreError> {
+    batch::update(connection, "delivery", &["id", "lease"], &["attempts", "next_at"], rows)?;
+    Ok(())
 }
 
 /// Opens the attempts of claimed deliveries: from now on each may have been sent.
@@ -161,13 +202,16 @@ pub fn close_attempts(connection: &mut AnyConnection, ended: &[EndedAttempt]) ->
 /// Of the given (delivery, lease) pairs the deliveries that are still held, locked until the transaction ends.
 pub fn still_held(connection: &mut AnyConnection, pairs: &[(&str, i64)]) -> Result<Vec<String>, StoreError> {
     let ids: Vec<&str> = pairs.iter().map(|(id, _)| *id).collect();
-    let wanted = delivery::id.eq_any(ids).and(delivery::state.eq("open"));
+    let wanted = among(connection, delivery::id, &ids)?;
     let columns = (delivery::id, delivery::lease);
     let rows: Vec<(String, i64)> = match connection {
-        AnyConnection::Sqlite(inner) => delivery::table.filter(wanted).select(columns).load(inner)?,
+        AnyConnection::Sqlite(inner) => {
+            delivery::table.filter(wanted).filter(delivery::state.eq("open")).select(columns).load(inner)?
+        }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => {
-            delivery::table.filter(wanted).order(delivery::id).select(columns).for_update().load(inner)?
+            let open = delivery::table.filter(wanted).filter(delivery::state.eq("open"));
+            open.order(delivery::id).select(columns).for_update().load(inner)?
         }
     };
     let held: std::collections::HashSet<(&str, i64)> = pairs.iter().copied().collect();
@@ -196,10 +240,11 @@ pub fn reopen(
     notice: &NoticeId,
     now: OffsetDateTime,
 ) -> Result<Vec<String>, StoreError> {
-    let ids: Vec<String> =
-        delivery::table.filter(delivery::notice_id.eq(notice.as_str())).select(delivery::id).load(connection)?;
+    // What told the processor itself of the notice is none of it.
+    let told = delivery::notice_id.eq(notice.as_str()).and(delivery::type_.ne(EventType::NoticeEscalated.as_str()));
+    let ids: Vec<String> = delivery::table.filter(told).select(delivery::id).load(connection)?;
     // A new lease value takes the work from whoever is at it, so that its late result changes nothing.
-    diesel::update(delivery::table.filter(delivery::notice_id.eq(notice.as_str())))
+    diesel::update(delivery::table.filter(told))
         .set((
             delivery::state.eq("open"),
             delivery::lane.eq(Lane::Retry.index()),

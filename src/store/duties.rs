@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::duty_rows::{DutyRow, read, to_row};
@@ -10,6 +11,7 @@ use super::error::StoreError;
 use super::notices::is_out;
 use super::row::{Door, micros};
 use super::schema::{duty, duty_clock, notice};
+use crate::domain::catalogue::Recipient;
 use crate::domain::duty_record::{Duty, EarlierClock};
 use crate::domain::id::{DutyId, IncidentId, OrganisationId};
 use crate::domain::page::{Page, PageRequest};
@@ -204,24 +206,23 @@ pub fn of_incident(connection: &mut AnyConnection, incident: &IncidentId) -> Res
 /// The duties that the notices `ids` bear on, with those notices locked until the transaction ends, for the service's own
 /// bookkeeping.
 pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
+    let wanted = among(connection, notice::id, ids)?;
     let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
     let rows = load_locked!(
         connection,
-        duty::table
-            .inner_join(notice::table.on(concerned))
-            .filter(notice::id.eq_any(ids))
-            .order(duty::id)
-            .select(DutyRow::as_select())
+        duty::table.inner_join(notice::table.on(concerned)).filter(wanted).order(duty::id).select(DutyRow::as_select())
     );
     read(connection, each_once(rows))
 }
 
-/// The same without a lock, for what only reads them.
-pub fn of_notices_unlocked(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
+/// Those of them that are owed to an authority, without a lock, for what only reads them.
+pub fn to_authorities(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
+    let wanted = among(connection, notice::id, ids)?;
     let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
     let rows: Vec<DutyRow> = duty::table
         .inner_join(notice::table.on(concerned))
-        .filter(notice::id.eq_any(ids))
+        .filter(wanted)
+        .filter(duty::is_open.and(duty::recipient.eq(Recipient::SupervisoryAuthority.as_str())))
         .order(duty::id)
         .select(DutyRow::as_select())
         .load(connection)?;

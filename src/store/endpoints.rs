@@ -10,7 +10,6 @@ use time::{Duration, OffsetDateTime};
 use super::among::among;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::organisations::CHUNK;
 use super::row::{Door, micros};
 use super::schema::endpoint;
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
@@ -79,15 +78,9 @@ impl TryFrom<TargetRow> for Target {
 
 /// The endpoints `ids`, in no order. For the delivery worker, which acts for every tenant.
 pub fn targets(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Target>, StoreError> {
-    let mut found = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(CHUNK) {
-        let rows: Vec<TargetRow> =
-            endpoint::table.filter(endpoint::id.eq_any(ids)).select(TargetRow::as_select()).load(connection)?;
-        for row in rows {
-            found.push(row.try_into()?);
-        }
-    }
-    Ok(found)
+    let wanted = among(connection, endpoint::id, ids)?;
+    let rows: Vec<TargetRow> = endpoint::table.filter(wanted).select(TargetRow::as_select()).load(connection)?;
+    rows.into_iter().map(Target::try_from).collect()
 }
 
 /// An endpoint and what it wants.
@@ -291,8 +284,9 @@ fn note_successes(
 ) -> Result<Vec<String>, StoreError> {
     let text = |health: Health| health.as_str().into_sql::<Text>();
     let troubled = endpoint::failures.gt(0).or(endpoint::health.eq(Health::Gone.as_str()));
+    let these = among(connection, endpoint::id, ids)?;
     let recovered: Vec<String> =
-        endpoint::table.filter(endpoint::id.eq_any(ids).and(troubled)).select(endpoint::id).load(connection)?;
+        endpoint::table.filter(these.clone()).filter(troubled).select(endpoint::id).load(connection)?;
     if !recovered.is_empty() {
         let unproven = endpoint::verified_at.is_null();
         diesel::update(endpoint::table.filter(endpoint::id.eq_any(&recovered)))
@@ -304,7 +298,7 @@ fn note_successes(
             .execute(connection)?;
     }
     let stale = endpoint::proven_at.lt(micros(now - PROOF_EVERY)).and(not(endpoint::verified_at.is_null()));
-    diesel::update(endpoint::table.filter(endpoint::id.eq_any(ids).and(stale)))
+    diesel::update(endpoint::table.filter(these).filter(stale))
         .set(endpoint::proven_at.eq(micros(now)))
         .execute(connection)?;
     Ok(recovered)

@@ -31,6 +31,8 @@ pub mod organisations;
 pub mod origins;
 pub mod outbox;
 pub mod parties;
+pub mod receipts;
+pub mod receiver_keys;
 pub mod releases;
 pub(crate) mod row;
 pub(crate) mod schema;
@@ -39,6 +41,9 @@ pub(crate) mod schema_of_law;
 mod server_time;
 pub mod sources;
 pub mod standing;
+pub mod tasks;
+mod wake;
+pub mod watched;
 pub mod webhooks;
 
 use std::time::Duration;
@@ -57,6 +62,8 @@ pub(crate) use row::micros;
 pub struct Store {
     readers: Pool<Manager>,
     writer: Option<Writer>,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL is listened to"))]
+    target: Target,
 }
 
 impl Store {
@@ -82,8 +89,8 @@ impl Store {
             None
         };
         let purpose = if writer.is_some() { Use::Reading } else { Use::Everything };
-        let readers = pool(Manager { target, purpose }, connections)?;
-        Ok(Self { readers, writer })
+        let readers = pool(Manager { target: target.clone(), purpose }, connections)?;
+        Ok(Self { readers, writer, target })
     }
 
     /// Opens the database that `url` names for reading only. Nothing is created or migrated; writing fails.
@@ -94,7 +101,8 @@ impl Store {
         let manager = Manager { target: Target::from_url(url)?, purpose: Use::Inspecting };
         // The pool would try again for seconds and then say less.
         manager.target.open_to_read().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { readers: pool(manager, 1)?, writer: None })
+        let target = manager.target.clone();
+        Ok(Self { readers: pool(manager, 1)?, writer: None, target })
     }
 
     /// Asks the database for a sign of life.

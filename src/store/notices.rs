@@ -5,14 +5,16 @@ use diesel::prelude::*;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
-use super::connection::{AnyConnection, on_each};
+use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::parties::names;
+use super::receipts;
 use super::row::{Door, micros};
-use super::schema::{incident_version, notice, receipt};
+use super::schema::{incident_version, notice};
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
-use crate::domain::incident::{Acknowledger, Link, Notice, NoticeState, NoticeSummary, Receipt, ReceiptLevel};
+use crate::domain::incident::{Link, Notice, NoticeState, NoticeSummary};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::vocabulary::InformedBy;
 
@@ -57,19 +59,7 @@ struct NoticeRow {
     complete: bool,
     deadline_at: i64,
     informed_by: String,
-}
-
-#[derive(Debug, Queryable, Selectable)]
-#[diesel(table_name = receipt)]
-struct ReceiptRow {
-    id: String,
-    notice_id: String,
-    level: String,
-    at: i64,
-    by_name: Option<String>,
-    by_role: Option<String>,
-    content_sha256: String,
-    jws: String,
+    disputed_at: Option<i64>,
 }
 
 /// Stores notices in one statement.
@@ -151,6 +141,8 @@ fn summaries(connection: &mut AnyConnection, rows: Vec<NoticeRow>) -> Result<Vec
                     name: names.get(id).cloned().unwrap_or_default(),
                 })
             };
+            let informed_by = InformedBy::from_code(&row.informed_by).ok_or_else(|| door.corrupt("informed_by"))?;
+            let informed_at = informed_by.counted(row.delivered_at, row.acknowledged_at);
             Ok(NoticeSummary {
                 id: door.parse("id", &row.id)?,
                 incident: door.parse("incident_id", &row.incident_id)?,
@@ -164,6 +156,9 @@ fn summaries(connection: &mut AnyConnection, rows: Vec<NoticeRow>) -> Result<Vec
                 created_at: door.instant("created_at", row.created_at)?,
                 delivered_at: door.instant_option("delivered_at", row.delivered_at)?,
                 acknowledged_at: door.instant_option("acknowledged_at", row.acknowledged_at)?,
+                disputed_at: door.instant_option("disputed_at", row.disputed_at)?,
+                informed_by,
+                informed_at: door.instant_option("delivered_at", informed_at)?,
                 kind: row.type_.clone(),
                 content_sha256: row.content_sha256.clone(),
             })
@@ -187,7 +182,7 @@ pub fn find(
     let corrupt = StoreError::Corrupt { table: "notice", column: "content", id: row.id.clone() };
     let Some(summary) = summaries(connection, vec![row])?.pop() else { return Ok(None) };
     let content = RawValue::from_string(content).map_err(|_| corrupt)?;
-    let receipts = receipts(connection, &[id.as_str()])?;
+    let receipts = receipts::of(connection, &[id.as_str()])?;
     Ok(Some(Notice { summary, content, receipts }))
 }
 
@@ -218,90 +213,6 @@ pub fn of_party(
         .collect())
 }
 
-/// The receipts of the notices `ids`, oldest first.
-pub fn receipts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Receipt>, StoreError> {
-    let rows: Vec<ReceiptRow> = receipt::table
-        .filter(receipt::notice_id.eq_any(ids))
-        .order((receipt::at, receipt::id))
-        .select(ReceiptRow::as_select())
-        .load(connection)?;
-    rows.into_iter().map(Receipt::try_from).collect()
-}
-
-impl TryFrom<ReceiptRow> for Receipt {
-    type Error = StoreError;
-
-    fn try_from(row: ReceiptRow) -> Result<Self, StoreError> {
-        let door = Door { table: "receipt", id: &row.id };
-        let by = match (row.by_name, row.by_role) {
-            (Some(name), Some(role)) => Some(Acknowledger { name, role }),
-            (None, None) => None,
-            _ => return Err(door.corrupt("by_role")),
-        };
-        Ok(Self {
-            notice: door.parse("notice_id", &row.notice_id)?,
-            level: ReceiptLevel::from_code(&row.level).ok_or_else(|| door.corrupt("level"))?,
-            at: door.instant("at", row.at)?,
-            id: door.parse("id", &row.id)?,
-            by,
-            content_sha256: row.content_sha256,
-            jws: row.jws,
-        })
-    }
-}
-
-/// Stores `receipt` unless the notice has one of its level; answers whether it was new.
-pub fn insert_receipt(connection: &mut AnyConnection, new: &Receipt) -> Result<bool, StoreError> {
-    let values = (
-        receipt::id.eq(new.id.as_str()),
-        receipt::notice_id.eq(new.notice.as_str()),
-        receipt::level.eq(new.level.as_str()),
-        receipt::at.eq(micros(new.at)),
-        receipt::by_name.eq(new.by.as_ref().map(|by| by.name.as_str())),
-        receipt::by_role.eq(new.by.as_ref().map(|by| by.role.as_str())),
-        receipt::content_sha256.eq(&new.content_sha256),
-        receipt::jws.eq(&new.jws),
-    );
-    let stored = on_each!(connection, inner => diesel::insert_into(receipt::table)
-        .values(values)
-        .on_conflict_do_nothing()
-        .execute(inner))?;
-    Ok(stored == 1)
-}
-
-batch::row! {
-    NewReceiptRow in "receipt" {
-        id: &'a str,
-        notice_id: &'a str,
-        level: &'a str,
-        at: i64,
-        by_name: Option<&'a str>,
-        by_role: Option<&'a str>,
-        content_sha256: &'a str,
-        jws: &'a str,
-    }
-}
-
-/// Stores receipts in one statement. The caller has made sure that no notice has one of that level.
-pub(crate) fn insert_receipts(connection: &mut AnyConnection, receipts: &[Receipt]) -> Result<(), StoreError> {
-    let rows: Vec<_> = receipts.iter().map(receipt_row).collect();
-    batch::insert(connection, &rows)?;
-    Ok(())
-}
-
-fn receipt_row(receipt: &Receipt) -> NewReceiptRow<'_> {
-    NewReceiptRow {
-        id: receipt.id.as_str(),
-        notice_id: receipt.notice.as_str(),
-        level: receipt.level.as_str(),
-        at: micros(receipt.at),
-        by_name: receipt.by.as_ref().map(|by| by.name.as_str()),
-        by_role: receipt.by.as_ref().map(|by| by.role.as_str()),
-        content_sha256: &receipt.content_sha256,
-        jws: &receipt.jws,
-    }
-}
-
 #[derive(Debug, serde::Serialize)]
 struct DeliveredRow<'a> {
     id: &'a str,
@@ -326,6 +237,12 @@ pub fn mark_acknowledged(connection: &mut AnyConnection, id: &NoticeId, at: Offs
     diesel::update(notice::table.find(id.as_str()).filter(notice::delivered_at.is_null()))
         .set(notice::delivered_at.eq(micros(at)))
         .execute(connection)?;
+    Ok(())
+}
+
+/// Marks one notice as disputed by its controller.
+pub fn mark_disputed(connection: &mut AnyConnection, id: &NoticeId, at: OffsetDateTime) -> Result<(), StoreError> {
+    diesel::update(notice::table.find(id.as_str())).set(notice::disputed_at.eq(micros(at))).execute(connection)?;
     Ok(())
 }
 
@@ -364,11 +281,12 @@ pub struct NoticeFacts {
 
 /// The facts of the notices `ids`, locked until the transaction ends, for the service's own bookkeeping.
 pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeFacts>, StoreError> {
+    let wanted = among(connection, notice::id, ids)?;
     match connection {
         AnyConnection::Sqlite(_) => facts_unlocked(connection, ids),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => {
-            let wanted = notice::table.filter(notice::id.eq_any(ids)).order(notice::id);
+            let wanted = notice::table.filter(wanted).order(notice::id);
             let rows: Vec<NoticeRow> = wanted.select(NoticeRow::as_select()).for_update().load(inner)?;
             rows.into_iter().map(NoticeFacts::try_from).collect()
         }
@@ -377,8 +295,8 @@ pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeF
 
 /// The same without a lock, for what only reads them.
 pub fn facts_unlocked(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeFacts>, StoreError> {
-    let rows: Vec<NoticeRow> =
-        notice::table.filter(notice::id.eq_any(ids)).select(NoticeRow::as_select()).load(connection)?;
+    let wanted = among(connection, notice::id, ids)?;
+    let rows: Vec<NoticeRow> = notice::table.filter(wanted).select(NoticeRow::as_select()).load(connection)?;
     rows.into_iter().map(NoticeFacts::try_from).collect()
 }
 

@@ -7,6 +7,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::Door;
 use super::schema::{duty, incident, notice};
+use super::standing;
 use crate::domain::course::Earlier;
 use crate::domain::fault::Faults;
 use crate::domain::id::{IncidentId, OrganisationId};
@@ -32,10 +33,6 @@ pub fn known_since(
         .select((incident::aware_at, incident::filed_at, incident::origin))
         .first(connection)
         .optional()?;
-    let informed: Option<i64> = notice::table
-        .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(party.as_str())))
-        .select(diesel::dsl::min(notice::delivered_at))
-        .first(connection)?;
     let door = Door { table: "incident", id: id.as_str() };
     let aware = known.as_ref().map(|(aware, ..)| door.instant("aware_at", *aware)).transpose()?;
     let origin = known.and_then(|(_, filed, origin)| Some((filed, origin?)));
@@ -43,7 +40,7 @@ pub fn known_since(
     Ok(Earlier {
         // A sub-processor's notice is knowledge, whatever else was stated.
         processor_aware: aware.map(|aware| origin.map_or(aware, |origin| aware.min(origin.received_at))),
-        controller_informed: door.instant_option("delivered_at", informed)?,
+        controller_informed: standing::informed_at(connection, id, party)?,
     })
 }
 

@@ -170,6 +170,7 @@ diesel::table! {
         means -> Nullable<Text>,
         evidence_sha256 -> Nullable<Text>,
         previous_sha256 -> Nullable<Text>,
+        evidence -> Nullable<Text>,
     }
 }
 

@@ -13,6 +13,7 @@ use super::notices::{is_out, seen_by};
 use super::row::Door;
 use super::schema::{incident, notice};
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
+use crate::domain::vocabulary::InformedBy;
 
 /// An incident as one organisation that has to do with it stands to it.
 #[derive(Debug, Clone)]
@@ -108,15 +109,22 @@ pub fn sees_notice(connection: &mut AnyConnection, tenant: &OrganisationId, id: 
     Ok(diesel::select(exists(seen)).get_result(connection)?)
 }
 
-/// When the first notice of the incident reached `controller`, UTC.
+/// When `controller` was informed of the incident, UTC: by the delivery or the acknowledgement of a notice, as that was agreed.
 pub fn informed_at(
     connection: &mut AnyConnection,
     id: &IncidentId,
     controller: &OrganisationId,
 ) -> Result<Option<OffsetDateTime>, StoreError> {
-    let first: Option<i64> = notice::table
+    let all: Vec<(String, Option<i64>, Option<i64>)> = notice::table
         .filter(notice::incident_id.eq(id.as_str()).and(notice::controller_id.eq(controller.as_str())))
-        .select(diesel::dsl::min(notice::delivered_at))
-        .first(connection)?;
-    Door { table: "notice", id: id.as_str() }.instant_option("delivered_at", first)
+        .select((notice::informed_by, notice::delivered_at, notice::acknowledged_at))
+        .load(connection)?;
+    let door = Door { table: "notice", id: id.as_str() };
+    let mut first = None;
+    for (rule, delivered_at, acknowledged_at) in all {
+        let rule = InformedBy::from_code(&rule).ok_or_else(|| door.corrupt("informed_by"))?;
+        let informed = rule.counted(delivered_at, acknowledged_at);
+        first = [first, informed].into_iter().flatten().min();
+    }
+    door.instant_option("delivered_at", first)
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::gate::{Gate, Limits, Pass};
 use crate::clock::Clock;
 use crate::domain::delivery::Lane;
 use crate::outbound::Outbound;
@@ -15,7 +16,7 @@ use crate::service::{Attempted, Outgoing, Service, ServiceError};
 /// The longest sleep between two looks, whatever the clock says.
 const POLL: Duration = Duration::from_secs(1);
 /// How many results are written in one transaction.
-const BATCH: usize = 128;
+const BATCH: usize = 256;
 /// The most deliveries that one look claims.
 const CLAIM: usize = 256;
 
@@ -35,93 +36,167 @@ async fn attempt(outbound: &Outbound, clock: &Clock, outgoing: Outgoing) -> Atte
     }
 }
 
+/// How deliveries are worked off in one process.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Attempts under way at the same time that may still be prompt; shared out among the lanes.
+    pub concurrency: usize,
+    /// Attempts that may go on waiting for slow receivers beside those.
+    pub waiting: usize,
+    /// What one endpoint and one host see of it.
+    pub limits: Limits,
+}
+
+/// How long an attempt keeps its place among the prompt ones.
+///
+/// A receiver that hangs is waited for to the end all the same, but in a place where it keeps nobody else waiting.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// Sends everything of `lane` that is due now, up to `limit`, and records it; answers how many. The step that tests call.
 pub async fn step(service: &Service, outbound: &Outbound, lane: Lane, limit: usize) -> Result<usize, ServiceError> {
-    let claimed = service.claim_deliveries(lane, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+    let claimed = service.claim_deliveries(lane, i64::try_from(limit).unwrap_or(i64::MAX), 0, |_, _| Some(())).await?;
     let count = claimed.len();
-    let sent = claimed.into_iter().map(|outgoing| attempt(outbound, &service.clock, outgoing));
+    let sent = claimed.into_iter().map(|(outgoing, ())| attempt(outbound, &service.clock, outgoing));
     service.record_attempts(futures::future::join_all(sent).await).await?;
     Ok(count)
 }
 
 /// Runs the lanes until `stop`; what is in hand is finished and recorded before it returns.
 ///
-/// Half of the permits belong to first attempts and half to retries, so that dead receivers cost the healthy ones nothing.
-pub async fn run(service: Service, outbound: Outbound, concurrency: usize, stop: CancellationToken) {
-    let (results, inbox) = mpsc::channel::<(Attempted, OwnedSemaphorePermit)>(BATCH * 8);
+/// Each lane has permits of its own, so that dead receivers, mail servers and tests cost the healthy endpoints nothing.
+pub async fn run(service: Service, outbound: Outbound, pace: Pace, stop: CancellationToken) {
+    let (results, inbox) = mpsc::channel::<(Attempted, Slot)>(BATCH * 8);
     let recorder = tokio::spawn(record(service.clone(), inbox));
-    let lanes = TaskTracker::new();
+    let gate = Gate::new(pace.limits);
+    let running = TaskTracker::new();
     for lane in Lane::ALL {
-        let permits = Arc::new(Semaphore::new((concurrency / Lane::ALL.len()).max(1)));
-        lanes.spawn(run_lane(service.clone(), outbound.clone(), lane, permits, results.clone(), stop.clone()));
+        let (prompt, waiting) = shares(lane, pace);
+        let places = Places { prompt: Arc::new(Semaphore::new(prompt)), waiting: Arc::new(Semaphore::new(waiting)) };
+        let (service, outbound, gate) = (service.clone(), outbound.clone(), gate.clone());
+        let (results, stop) = (results.clone(), stop.clone());
+        running.spawn(LaneRunner { service, outbound, lane, gate, places, results }.run(stop));
     }
     drop(results);
-    lanes.close();
-    lanes.wait().await;
+    running.close();
+    running.wait().await;
     // The recorder ends when the last request in hand has handed in its result.
     if recorder.await.is_err() {
         tracing::error!("the recorder of deliveries failed; leases bring the work back");
     }
 }
 
-async fn run_lane(
+/// The places of a lane, in percent: half of all for first attempts, a quarter for later ones, the rest for mail and replays.
+fn shares(lane: Lane, pace: Pace) -> (usize, usize) {
+    let percent = match lane {
+        Lane::First => 50,
+        Lane::Retry => 25,
+        Lane::Mail => 10,
+        Lane::Replay => 15,
+    };
+    let share = |all: usize| (all * percent / 100).max(1);
+    (share(pace.concurrency), share(pace.waiting))
+}
+
+/// Where the attempts of one lane run.
+#[derive(Clone)]
+struct Places {
+    prompt: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// What an attempt holds until its result is recorded: its place, and its right towards endpoint and host.
+struct Slot {
+    _permit: OwnedSemaphorePermit,
+    _pass: Pass,
+}
+
+/// One lane at work.
+struct LaneRunner {
     service: Service,
     outbound: Outbound,
     lane: Lane,
-    permits: Arc<Semaphore>,
-    results: mpsc::Sender<(Attempted, OwnedSemaphorePermit)>,
-    stop: CancellationToken,
-) {
-    let requests = TaskTracker::new();
-    while !stop.is_cancelled() {
-        // Registered before the look, so that a nudge in between is not lost.
-        let nudge = Arc::clone(&service.nudge);
-        let nudged = nudge.notified();
-        tokio::pin!(nudged);
-        nudged.as_mut().enable();
-        let free = permits.available_permits().min(CLAIM);
-        let claimed = if free == 0 { Ok(Vec::new()) } else { claim(&service, lane, free).await };
-        match claimed {
-            Ok(claimed) if !claimed.is_empty() => {
-                for outgoing in claimed {
-                    // This lane alone takes permits, so what was free is still free.
-                    let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-                    let (outbound, clock, results) = (outbound.clone(), service.clock.clone(), results.clone());
-                    requests.spawn(async move {
-                        let attempted = attempt(&outbound, &clock, outgoing).await;
-                        drop(results.send((attempted, permit)).await);
-                    });
-                }
-                continue;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, delivery.lane = lane.as_str(), "deliveries could not be claimed"),
-        }
-        let wait = if free == 0 {
-            Duration::from_millis(20)
-        } else {
-            service.clock.real_delay(POLL.try_into().unwrap_or_default())
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = &mut nudged, if free > 0 => {}
-            () = tokio::time::sleep(wait.max(Duration::from_millis(5))) => {}
-        }
-    }
-    requests.close();
-    requests.wait().await;
+    gate: Gate,
+    places: Places,
+    results: mpsc::Sender<(Attempted, Slot)>,
 }
 
-async fn claim(service: &Service, lane: Lane, free: usize) -> Result<Vec<Outgoing>, ServiceError> {
-    service.claim_deliveries(lane, i64::try_from(free).unwrap_or(i64::MAX)).await
+impl LaneRunner {
+    async fn run(self, stop: CancellationToken) {
+        let requests = TaskTracker::new();
+        let mut turn = 0_usize;
+        while !stop.is_cancelled() {
+            // Registered before the look, so that a nudge in between is not lost.
+            let nudge = Arc::clone(&self.service.nudge);
+            let nudged = nudge.notified();
+            tokio::pin!(nudged);
+            nudged.as_mut().enable();
+            let Ok(free) = self.free().await else { break };
+            turn = turn.wrapping_add(1);
+            match self.claim(free, turn).await {
+                Ok(claimed) if !claimed.is_empty() => {
+                    for (outgoing, pass) in claimed {
+                        // This lane alone takes permits, so what was free is still free.
+                        let Ok(permit) = Arc::clone(&self.places.prompt).acquire_owned().await else { return };
+                        requests.spawn(self.send(outgoing, Slot { _permit: permit, _pass: pass }));
+                    }
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, delivery.lane = self.lane.as_str(), "deliveries could not be claimed");
+                }
+            }
+            let wait = self.service.clock.real_delay(POLL.try_into().unwrap_or_default());
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = &mut nudged => {}
+                () = tokio::time::sleep(wait.max(Duration::from_millis(5))) => {}
+            }
+        }
+        requests.close();
+        requests.wait().await;
+    }
+
+    /// Waits for a free place; answers how many there are.
+    async fn free(&self) -> Result<usize, AcquireError> {
+        drop(self.places.prompt.acquire().await?);
+        Ok(self.places.prompt.available_permits().clamp(1, CLAIM))
+    }
+
+    async fn claim(&self, free: usize, turn: usize) -> Result<Vec<(Outgoing, Pass)>, ServiceError> {
+        let gate = self.gate.clone();
+        let limit = i64::try_from(free).unwrap_or(i64::MAX);
+        self.service.claim_deliveries(self.lane, limit, turn, move |endpoint, host| gate.admit(endpoint, host)).await
+    }
+
+    /// Sends one request; if it is slow, in a place where it keeps nobody waiting, as long as there is one.
+    fn send(&self, outgoing: Outgoing, slot: Slot) -> impl Future<Output = ()> + Send + 'static {
+        let (outbound, clock, results) = (self.outbound.clone(), self.service.clock.clone(), self.results.clone());
+        let waiting = Arc::clone(&self.places.waiting);
+        async move {
+            let attempt = attempt(&outbound, &clock, outgoing);
+            tokio::pin!(attempt);
+            let (attempted, slot) = match tokio::time::timeout(PATIENCE, &mut attempt).await {
+                Ok(attempted) => (attempted, slot),
+                Err(_) => {
+                    let slot = match waiting.try_acquire_owned() {
+                        Ok(permit) => Slot { _permit: permit, ..slot },
+                        Err(_) => slot,
+                    };
+                    (attempt.await, slot)
+                }
+            };
+            drop(results.send((attempted, slot)).await);
+        }
+    }
 }
 
 /// Writes results in batches: whatever has come in while the last batch was written.
-async fn record(service: Service, mut inbox: mpsc::Receiver<(Attempted, OwnedSemaphorePermit)>) {
+async fn record(service: Service, mut inbox: mpsc::Receiver<(Attempted, Slot)>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut waiting, BATCH).await > 0 {
-        let (batch, permits): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-        // A permit comes back when its result is recorded: claims can never run ahead of the records.
+        let (batch, slots): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        // A place is free again when its result is recorded: claims can never run ahead of the records.
         let mut unwritten = vec![batch];
         while let Some(mut part) = unwritten.pop() {
             let Err(error) = service.record_attempts(part.clone()).await else { continue };
@@ -140,6 +215,6 @@ async fn record(service: Service, mut inbox: mpsc::Receiver<(Attempted, OwnedSem
                 tracing::error!(%error, "a result cannot be recorded; the lease brings its delivery back");
             }
         }
-        drop(permits);
+        drop(slots);
     }
 }

@@ -5,3 +5,5 @@
 pub mod auditor;
 pub mod delivery;
 pub mod duties;
+pub mod escalation;
+pub mod gate;

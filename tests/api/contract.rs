@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::acts::{below, decision};
 use crate::harness::app::TestApp;
 use crate::harness::client::{Answer, Client};
+use crate::harness::ladders::some_task;
 use crate::harness::spec::{Operation, SPEC};
 use crate::harness::world::{PROCESSOR, World, rfc3339};
 
@@ -88,7 +89,7 @@ both! {
 
     async fn what_belongs_to_another_tenant_is_not_found(app: TestApp) {
         let world = app.world(1).await;
-        let known = known_ids(&world).await;
+        let known = known_ids(&app, &world).await;
         let strangers = [
             app.organisation("Fremde Dienste GmbH", &["processor"]).await,
             app.organisation("Fremdwerk AG", &["controller"]).await,
@@ -125,7 +126,7 @@ both! {
 }
 
 /// One real id of every kind that stands in a path.
-async fn known_ids(world: &World) -> Vec<String> {
+async fn known_ids(app: &TestApp, world: &World) -> Vec<String> {
     let filed = world.file().await;
     let notices = world.processor().get("/v1/notices").await.expect(200);
     let controller = &world.controllers[0];
@@ -138,7 +139,9 @@ async fn known_ids(world: &World) -> Vec<String> {
     let kept = world.record(&filed, 0, &text(&duty["start_at"]), &json!({})).await.expect(201).id();
     let source =
         world.processor().post("/v1/sources", &json!({"name": "Rechenwerk Hosting GmbH"})).await.expect(201).id();
-    let more = [text(&duty["id"]), kept, source];
+    let task = text(&some_task(app, world).await["id"]);
+    let key = crate::signed_acknowledgement::Desk::register(&world.controller_client(0), 1).await.id;
+    let more = [text(&duty["id"]), kept, source, key, task];
     let first = vec![
         controller.id.clone(),
         controller.agreement.clone(),
@@ -212,10 +215,21 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" | "reopenDuty" => {
             outcome(operation, app, world).await
         }
+        "recordTaskResult" => tried(app, world).await,
         "releaseIncident" => release(app, world).await,
         "createSource" | "replaceSource" | "receiveNotice" => chain(operation, app, world).await,
+        "createReceiverKey" | "retireReceiverKey" | "receiveAcknowledgement" | "disputeNotice" => {
+            crate::signed_acknowledgement::valid_request(operation, app, world).await
+        }
         unknown => panic!("the table has no request for {unknown}: add one"),
     }
+}
+
+/// Somebody was called and not reached.
+async fn tried(app: &TestApp, world: &World) -> Answer {
+    let path = format!("/v1/tasks/{}/result", some_task(app, world).await["id"].as_str().unwrap());
+    let body = json!({"outcome": "not_reached", "at": rfc3339(app.now()), "by": "Max Muster"});
+    world.processor().post(&path, &body).await
 }
 
 /// A second person releases what the first one filed, once the processor asks for that.

@@ -77,7 +77,7 @@ both! {
             assert_eq!(one["controller"]["name"], format!("Beispielwerk {index} AG"));
             let agreement = json!({"id": known.agreement, "version": 1, "reference": format!("AVV-{index}")});
             assert_eq!(one["agreement"], agreement);
-            assert_eq!(one["channels"], json!([{"channel": "webhook", "webhook": known.webhook}]), "as the agreement names it");
+            assert_eq!(one["channels"], json!([{"channel": "webhook", "endpoint": known.webhook}]), "as the agreement names it");
             assert_eq!(one["missing"], json!([]));
             let duties = one["duties"].as_array().unwrap();
             let notice = duties.iter().find(|duty| duty["obligation"] == "contract_notice").unwrap();

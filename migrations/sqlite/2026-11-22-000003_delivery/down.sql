@@ -4,6 +4,7 @@ DROP TABLE task;
 DROP TABLE escalation;
 DROP TABLE mail_report;
 DROP TABLE mail_dialogue;
+ALTER TABLE receipt DROP COLUMN evidence;
 ALTER TABLE receipt DROP COLUMN previous_sha256;
 ALTER TABLE receipt DROP COLUMN evidence_sha256;
 ALTER TABLE receipt DROP COLUMN means;

@@ -45,9 +45,17 @@ struct Inner {
     http: reqwest::Client,
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
     database_url: String,
-    directory: TempDir,
+    directory: Arc<TempDir>,
     #[cfg(feature = "postgres")]
-    _database: Option<database::Database>,
+    database: Option<Arc<database::Database>>,
+}
+
+/// Where a service keeps everything.
+struct Place {
+    directory: Arc<TempDir>,
+    database_url: String,
+    #[cfg(feature = "postgres")]
+    database: Option<Arc<database::Database>>,
 }
 
 /// Runs one test body on one database. Where there is no PostgreSQL server, says so and passes, unless
@@ -69,24 +77,49 @@ impl TestApp {
     ///
     /// `WORKERS=on` lets the background workers run.
     pub(crate) async fn start(backend: Backend, settings: &[(&str, &str)]) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = Arc::new(tempfile::tempdir().unwrap());
         #[cfg(feature = "postgres")]
         let database = match backend {
             Backend::Sqlite => None,
-            Backend::Postgres => Some(database::fresh()?),
+            Backend::Postgres => Some(Arc::new(database::fresh()?)),
         };
         let database_url = match backend {
             Backend::Sqlite => format!("sqlite://{}", directory.path().join("art33.db").display()),
             #[cfg(feature = "postgres")]
             Backend::Postgres => database.as_ref()?.url().to_owned(),
         };
-        let mut environment = environment(&directory, &database_url);
+        let place = Place {
+            directory,
+            database_url,
+            #[cfg(feature = "postgres")]
+            database,
+        };
+        Some(Self::serve(place, settings, START, 33).await)
+    }
+
+    /// The service after it was stopped and started again, on the same database and with the same files.
+    pub(crate) async fn restarted(&self) -> Self {
+        self.stop().await;
+        let place = Place {
+            directory: Arc::clone(&self.0.directory),
+            database_url: self.0.database_url.clone(),
+            #[cfg(feature = "postgres")]
+            database: self.0.database.clone(),
+        };
+        Self::serve(place, &[], self.now(), 34).await
+    }
+
+    async fn serve(place: Place, settings: &[(&str, &str)], now: OffsetDateTime, seed: u64) -> Self {
+        let mut environment = environment(&place.directory, &place.database_url);
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let workers = environment.remove("WORKERS").is_some();
-        let sources =
-            Sources { directory: directory.path().into(), file: None, environment: environment.into_iter().collect() };
+        let sources = Sources {
+            directory: place.directory.path().into(),
+            file: None,
+            environment: environment.into_iter().collect(),
+        };
         let config = config::load(&sources).unwrap();
-        let app = App::build(&config, Clock::manual(START), Entropy::seeded(33)).await.unwrap();
+        let app = App::build(&config, Clock::manual(now), Entropy::seeded(seed)).await.unwrap();
         let app = if workers { app } else { app.without_workers() };
 
         let (address, service) = (app.address(), app.service().clone());
@@ -96,18 +129,18 @@ impl TestApp {
             let stop = stream::once(Box::pin(async { drop(stopped.await) }));
             app.run_until_stopped(stop).await.unwrap();
         });
-        Some(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             address,
             service,
             outbound,
             issuer,
             http: http_client(),
             stop: Mutex::new(Some((sender, serving))),
-            database_url,
-            directory,
+            database_url: place.database_url,
+            directory: place.directory,
             #[cfg(feature = "postgres")]
-            _database: database,
-        })))
+            database: place.database,
+        }))
     }
 
     /// Stops the service, letting requests finish.
@@ -216,6 +249,8 @@ fn environment(directory: &TempDir, database_url: &str) -> BTreeMap<String, Stri
         ("ART33_WORKERS", "1"),
         ("ART33_SHUTDOWN_GRACE", "PT5S"),
         ("ART33_RATE_LIMIT_PER_SECOND", "0"),
+        // All endpoints of a test are at one host.
+        ("ART33_DELIVERY_PER_HOST", "1000"),
         ("ART33_OUTBOUND_ALLOW", "127.0.0.0/8"),
         ("ART33_OUTBOUND_ALLOW_HTTP", "true"),
         ("ART33_OUTBOUND_CONNECT_TIMEOUT", "PT2S"),

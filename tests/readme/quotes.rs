@@ -1,0 +1,49 @@
+//! What the pages quote is what is there.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The text of the code block after `<!-- mark -->` on a page.
+pub(crate) fn block(page: &str, mark: &str) -> String {
+    let page = std::fs::read_to_string(page).unwrap();
+    let after = page.split_once(&format!("<!-- {mark} -->")).unwrap().1;
+    let text = after.split_once("```").unwrap().1.split_once('\n').unwrap().1;
+    text.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn quoted_programs_are_the_files() {
+    for name in ["verify.py", "verify.mjs", "verify.rs"] {
+        let file = std::fs::read_to_string(format!("docs/verify/{name}")).unwrap();
+        assert_eq!(block("docs/receiving.md", name), file, "{name} is quoted as it was once");
+    }
+}
+
+#[test]
+fn the_quoted_deadline_is_what_the_command_prints() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let asked = "deadline --rule eu_hours --span PT72H --from 2026-10-24T14:20:00+02:00 --region DE-BW";
+    assert!(readme.contains(&format!("art33 {asked}")));
+    let output = Command::new(env!("CARGO_BIN_EXE_art33")).args(asked.split(' ')).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), block("README.md", "deadline").trim_end());
+}
+
+#[test]
+fn receivers_learn_of_every_event_that_can_reach_them() {
+    let interface: Value = serde_saphyr::from_str(&std::fs::read_to_string("openapi.yaml").unwrap()).unwrap();
+    let page = std::fs::read_to_string("docs/receiving.md").unwrap();
+    let events = interface["webhooks"].as_object().unwrap();
+    let unsaid: Vec<_> = events.keys().filter(|event| !page.contains(&format!("`{event}`"))).collect();
+    assert!(!events.is_empty() && unsaid.is_empty(), "docs/receiving.md does not name {unsaid:?}");
+}
+
+#[test]
+fn the_pages_lead_to_the_programs() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    assert!(readme.contains("(docs/receiving.md)"));
+    for name in ["verify.py", "verify.mjs", "verify.rs", "verify.sh"] {
+        assert!(readme.contains(&format!("(docs/verify/{name})")), "{name}");
+    }
+    assert!(std::fs::read_to_string("docs/receiving.md").unwrap().contains("(verify/verify.sh)"));
+}
