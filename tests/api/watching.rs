@@ -279,6 +279,7 @@ both! {
             r#"art33_delivery_attempts_total{class="transient",channel="webhook"}"#,
             r#"art33_lateness_seconds_bucket{kind="delivery","#,
             r#"art33_lateness_seconds_bucket{kind="alarm","#,
+            r#"art33_lateness_seconds_bucket{kind="step","#,
             r#"art33_endpoints{channel="email",health="gone"} 0"#,
             r#"art33_queue_depth{lane="retry"}"#,
             r#"art33_duties{state="breached"}"#,
