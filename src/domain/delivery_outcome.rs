@@ -96,11 +96,13 @@ pub enum FailureKind {
     MailAuthentication,
     /// The message was taken, and came back later.
     MailBounced,
+    /// It took a verification but did not answer what it was asked to.
+    NoEcho,
 }
 
 impl FailureKind {
     /// Every kind, in the order in which an attempt meets them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::ForbiddenAddress,
         Self::Dns,
@@ -118,6 +120,7 @@ impl FailureKind {
         Self::MailDeferred,
         Self::MailRefused,
         Self::MailBounced,
+        Self::NoEcho,
     ];
 
     /// The word for it, as it is stored and shown.
@@ -140,6 +143,7 @@ impl FailureKind {
             Self::MailRefused => "mail_refused",
             Self::MailAuthentication => "mail_authentication",
             Self::MailBounced => "mail_bounced",
+            Self::NoEcho => "no_echo",
         }
     }
 }
@@ -172,7 +176,7 @@ mod tests {
         let failures =
             FailureKind::ALL.into_iter().flat_map(|kind| [Outcome::Transient(kind), Outcome::Configuration(kind)]);
         let all: Vec<_> = [Outcome::Delivered, Outcome::Accepted, Outcome::Gone].into_iter().chain(failures).collect();
-        assert_eq!(all.len(), 3 + 2 * 17);
+        assert_eq!(all.len(), 3 + 2 * 18);
         for outcome in all {
             assert_eq!(Outcome::from_parts(outcome.as_str(), outcome.kind().map(FailureKind::as_str)), Some(outcome));
         }

@@ -36,6 +36,7 @@ pub mod parse;
 pub mod phase;
 pub mod receipt;
 pub mod receiver_key;
+pub mod redelivery;
 pub mod reported;
 pub mod source;
 pub mod span;

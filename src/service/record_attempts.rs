@@ -8,12 +8,14 @@ use time::OffsetDateTime;
 use super::claim_deliveries::Outgoing;
 use super::informed::{self, Arrival};
 use super::receipts::proof;
+use super::verify_endpoint::{echoes, note_verifications};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::{Earlier, Reached, course};
 use crate::domain::delivery::{Next, next, next_of_reminder, retry_after};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
+use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::vocabulary::Channel;
@@ -46,10 +48,15 @@ pub struct Attempted {
 }
 
 impl Attempted {
-    /// The word of an endpoint that has not proved itself is no proof that a notice has arrived.
-    fn judged(mut self) -> Self {
+    /// The word of an endpoint that has not proved itself is no proof that a notice has arrived. A webhook proves itself by
+    /// answering the challenge of its verification, `challenge`, and by nothing less.
+    fn judged(mut self, challenge: impl FnOnce(&str) -> String) -> Self {
         if self.outcome == Outcome::Delivered && self.sent.notice.is_some() && !self.sent.verified {
             self.outcome = Outcome::Accepted;
+        }
+        if self.outcome.is_success() && self.asked_to_echo() {
+            let has_echoed = echoes(&self.answer, &challenge(&self.sent.delivery));
+            self.outcome = if has_echoed { Outcome::Delivered } else { Outcome::Configuration(FailureKind::NoEcho) };
         }
         self
     }
@@ -62,6 +69,11 @@ impl Attempted {
             _ => false,
         };
         is_stuck && self.sent.endpoint.channel() == Channel::Webhook
+    }
+
+    /// Whether a webhook was asked to prove itself; a mailbox is confirmed by who reads it.
+    pub(super) fn asked_to_echo(&self) -> bool {
+        self.sent.event == EventType::EndpointVerify && self.sent.endpoint.channel() == Channel::Webhook
     }
 }
 
@@ -76,12 +88,13 @@ impl Service {
         let told_others = self
             .store
             .write(move |connection| {
-                let attempted: Vec<_> = attempted.into_iter().map(Attempted::judged).collect();
+                let attempted: Vec<_> =
+                    attempted.into_iter().map(|one| one.judged(|delivery| service.challenge(delivery))).collect();
                 // Notices are locked before their deliveries, in the order in which an acknowledgement does it.
                 let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
                 let facts = notices::facts(connection, &ids)?;
                 service.record(connection, &attempted, lenient)?;
-                service.note_verifications(connection, &attempted)?;
+                note_verifications(connection, &attempted)?;
                 let told = service.arrived(connection, &attempted, facts)?;
                 Ok::<_, ServiceError>((told, attempted))
             })
@@ -118,6 +131,7 @@ impl Service {
         let finish = |one| if Attempted::is_spared(one, lenient) { self.put_off(one) } else { self.finished(one) };
         let finished: Vec<_> = still_held.map(finish).collect();
         deliveries::finish(connection, &finished)?;
+        // Not before what was sent just now is finished, or it would go out again.
         deliveries::hasten(connection, &recovered, self.clock.now())?;
         let stuck: Vec<_> =
             attempted.iter().filter(|one| one.is_stuck()).filter_map(|one| one.sent.notice.as_deref()).collect();

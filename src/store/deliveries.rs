@@ -11,7 +11,7 @@ use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
-use super::schema::{attempt, delivery};
+use super::schema::{attempt, delivery, notice};
 use crate::domain::delivery::Lane;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
@@ -234,28 +234,15 @@ pub fn next_due(connection: &mut AnyConnection, lane: Lane) -> Result<Option<i64
         .optional()?)
 }
 
-/// Makes every delivery of a notice due at once, whatever became of it; answers their ids. The same `webhook-id` goes out again.
-pub fn reopen(
-    connection: &mut AnyConnection,
-    notice: &NoticeId,
-    now: OffsetDateTime,
-) -> Result<Vec<String>, StoreError> {
-    // What told the processor itself of the notice is none of it.
-    let told = delivery::notice_id.eq(notice.as_str()).and(delivery::type_.ne(EventType::NoticeEscalated.as_str()));
-    let ids: Vec<String> = delivery::table.filter(told).select(delivery::id).load(connection)?;
-    // A new lease value takes the work from whoever is at it, so that its late result changes nothing.
-    diesel::update(delivery::table.filter(told))
-        .set((
-            delivery::state.eq("open"),
-            delivery::lane.eq(Lane::Retry.index()),
-            delivery::next_at.eq(micros(now)),
-            delivery::lease.eq(delivery::lease + 1),
-        ))
-        .execute(connection)?;
-    Ok(ids)
+/// The notice of a delivery, if it is neither delivered nor acknowledged.
+#[diesel::dsl::auto_type]
+fn not_arrived() -> _ {
+    let open = notice::delivered_at.is_null().and(notice::acknowledged_at.is_null());
+    notice::table.filter(notice::id.nullable().eq(delivery::notice_id).and(open))
 }
 
-/// Makes everything that is still owed to endpoints that work again due at once, also what was given up as gone.
+/// Makes everything that is still owed to endpoints that work again due at once, also what was given up as gone of notices that
+/// have not arrived by another way.
 ///
 /// Not what waits for a release, nor what somebody is at.
 pub fn hasten(connection: &mut AnyConnection, endpoints: &[String], now: OffsetDateTime) -> Result<(), StoreError> {
@@ -267,7 +254,7 @@ pub fn hasten(connection: &mut AnyConnection, endpoints: &[String], now: OffsetD
         .filter(attempt::ended_at.is_null());
     let waiting = delivery::next_at.gt(micros(now)).and(delivery::next_at.lt(super::outbox::HELD));
     let owed = delivery::state.eq("open").and(waiting).and(not(exists(under_way)));
-    let told = delivery::notice_id.is_not_null().and(delivery::state.eq("gone"));
+    let told = delivery::state.eq("gone").and(exists(not_arrived()));
     diesel::update(delivery::table.filter(delivery::endpoint_id.eq_any(endpoints)).filter(owed.or(told)))
         .set((delivery::state.eq("open"), delivery::next_at.eq(micros(now)), delivery::lease.eq(delivery::lease + 1)))
         .execute(connection)?;
@@ -328,6 +315,8 @@ pub struct DeliveryView {
     pub kind: String,
     /// `open`, `delivered` or `gone`.
     pub state: String,
+    /// Whether the time of the notice has passed and it has not arrived; it is still owed.
+    pub overdue: bool,
     /// When it is tried again, UTC; absent when finished.
     #[serde(with = "time::serde::rfc3339::option")]
     pub next_at: Option<OffsetDateTime>,
@@ -339,14 +328,16 @@ pub struct DeliveryView {
 pub fn of_notice(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
-    notice: &NoticeId,
+    told: &NoticeId,
     page: &PageRequest,
+    now: OffsetDateTime,
 ) -> Result<Page<DeliveryView>, StoreError> {
-    use super::schema::notice as notices;
-    let mine = notices::table
-        .filter(notices::id.eq(notice.as_str()).and(notices::processor_id.eq(tenant.as_str())))
-        .select(notices::id.nullable());
-    let mut query = delivery::table.filter(delivery::notice_id.eq_any(mine)).into_boxed();
+    let mine = notice::table.filter(notice::id.eq(told.as_str()).and(notice::processor_id.eq(tenant.as_str())));
+    let due: Option<(i64, bool)> =
+        mine.select((notice::deadline_at, notice::delivered_at.is_null())).first(connection).optional()?;
+    let Some((deadline_at, not_there)) = due else { return Ok(Page::cut(Vec::new(), page.limit, |_| String::new())) };
+    let is_late = not_there && deadline_at <= micros(now);
+    let mut query = delivery::table.filter(delivery::notice_id.eq(told.as_str())).into_boxed();
     if let Some(after) = &page.after {
         query = query.filter(delivery::id.gt(after.clone()));
     }
@@ -364,7 +355,9 @@ pub fn of_notice(
         let attempts = attempts.remove(&id).unwrap_or_default();
         let endpoint: EndpointId = door.parse("endpoint_id", &endpoint)?;
         let channel = endpoint.channel();
-        views.push(DeliveryView { notice: notice.clone(), endpoint, channel, kind, state, next_at, attempts, id });
+        let overdue = is_late && ["open", "gone"].contains(&state.as_str());
+        let notice = told.clone();
+        views.push(DeliveryView { id, notice, endpoint, channel, kind, state, overdue, next_at, attempts });
     }
     Ok(Page::cut(views, page.limit, |view| view.id.clone()))
 }

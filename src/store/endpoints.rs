@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::endpoint;
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
-use crate::domain::endpoint::{DEGRADED_AFTER, EndpointId, Health, PROBE_EVERY};
+use crate::domain::endpoint::{DEGRADED_AFTER, EndpointId, Health};
 use crate::domain::event::Patterns;
 use crate::domain::id::OrganisationId;
 use crate::domain::vocabulary::Channel;
@@ -113,7 +113,7 @@ impl Endpoint {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = endpoint)]
-struct EndpointRow {
+pub(super) struct EndpointRow {
     id: String,
     organisation_id: String,
     created_by: String,
@@ -189,28 +189,32 @@ pub struct Proven {
     pub was_verified: bool,
 }
 
-/// Notes that the endpoint `id` has proved itself at `now`; `None` if there is none.
+/// Notes that the endpoint `id` has proved itself at `now`; `None` if there is none, or if it has moved away from `address`.
 pub fn prove(
     connection: &mut AnyConnection,
     id: &EndpointId,
+    address: &str,
     now: OffsetDateTime,
 ) -> Result<Option<Proven>, StoreError> {
     let known = (endpoint::organisation_id, endpoint::created_by, endpoint::verified_at.is_not_null());
-    let row: Option<(String, String, bool)> =
-        endpoint::table.find(id.as_str()).select(known).first(connection).optional()?;
+    // What was asked at an address before says nothing of the new one.
+    let there = endpoint::table.find(id.as_str()).filter(endpoint::address.eq(address));
+    let row: Option<(String, String, bool)> = there.select(known).first(connection).optional()?;
     let Some((organisation, created_by, was_verified)) = row else { return Ok(None) };
     let first = micros(now).into_sql::<Nullable<BigInt>>();
     let verified = case_when(endpoint::verified_at.is_null(), first).otherwise(endpoint::verified_at);
-    diesel::update(endpoint::table.find(id.as_str()))
+    let proved = diesel::update(there)
         .set((
             endpoint::health.eq(Health::Healthy.as_str()),
             endpoint::failures.eq(0),
             endpoint::failing_since.eq(None::<i64>),
             endpoint::verified_at.eq(verified),
             endpoint::proven_at.eq(micros(now)),
-            endpoint::next_probe_at.eq(micros(now + PROBE_EVERY)),
         ))
         .execute(connection)?;
+    if proved == 0 {
+        return Ok(None);
+    }
     let door = Door { table: "endpoint", id: id.as_str() };
     Ok(Some(Proven {
         organisation: door.parse("organisation_id", &organisation)?,

@@ -7,3 +7,4 @@ pub mod delivery;
 pub mod duties;
 pub mod escalation;
 pub mod gate;
+pub mod probes;

@@ -37,8 +37,9 @@ fn unknown_id(operation: &Operation) -> String {
     let parameters = operation.value["parameters"].as_array().unwrap();
     let schemas = parameters.iter().map(|parameter| SPEC.resolve(parameter)).filter(|p| p["in"] == "path");
     let mut kinds = schemas.map(|parameter| SPEC.resolve(&parameter["schema"])["pattern"].as_str().unwrap());
-    // The pattern of an id begins with its prefix: `^org_`.
-    kinds.next().map_or_else(String::new, |pattern| format!("{}_01m809zzzzzzzzzzzzzzzzzzzz", &pattern[1..4]))
+    // The pattern of an id begins with its prefix, `^org_`, or with several of which the first will do, `^(whk|mbx)_`.
+    let prefix = kinds.next().map(|pattern| &pattern.trim_start_matches(['^', '('])[..3]);
+    prefix.map_or_else(String::new, |prefix| format!("{prefix}_01m809zzzzzzzzzzzzzzzzzzzz"))
 }
 
 /// Sends the body that the file gives as an example, if the operation takes one.
@@ -187,6 +188,7 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "createWebhook" => staff.post("/v1/webhooks", &webhook).await,
         "replaceWebhook" => replace(&staff, &at("webhooks", &controller.webhook), &webhook).await,
         "rotateWebhookSecret" => post(&staff, &(at("webhooks", &controller.webhook) + "/rotate")).await,
+        "verifyEndpoint" => post(&staff, &(at("endpoints", &controller.webhook) + "/verification")).await,
         "testWebhook" => post(&staff, &(at("webhooks", &controller.webhook) + "/test")).await,
         "fileIncident" => staff.post("/v1/incidents", &world.filing()).await,
         "acknowledgeNotice" => acknowledge(world).await,
@@ -196,6 +198,7 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
             let notice = first_notice(world).await;
             post(&staff, &(at("notices", notice["id"].as_str().unwrap()) + "/redeliver")).await
         }
+        "redeliverFailed" => staff.post("/v1/redeliveries", &json!({"since": rfc3339(app.now())})).await,
         "chooseIncidentAuthority" => {
             let path = at("incidents", &first_incident(world).await) + "/authority";
             let choice = json!({"authority": "de-bw", "reason": "It has the file already.", "by": "Erika Beispiel"});

@@ -53,7 +53,7 @@ both! {
     async fn what_was_in_hand_when_it_went_down_is_sent_again(app: TestApp) {
         let world = app.world(2).await;
         world.file().await;
-        let cut_off = app.service().claim_deliveries(Lane::First, 1).await.unwrap();
+        let cut_off = app.service().claim_deliveries(Lane::First, 1, 0, |_, _| Some(())).await.unwrap();
         assert_eq!(cut_off.len(), 1);
         app.advance(Duration::hours(6));
         app.step_workers().await;

@@ -69,7 +69,7 @@ ALTER TABLE delivery_by_lane RENAME TO delivery;
 -- Of what is due at the same instant the shortest window goes first.
 CREATE INDEX delivery_due ON delivery (lane, tenant_id, next_at, deadline_at) WHERE state = 'open';
 CREATE INDEX delivery_notice ON delivery (notice_id);
-CREATE INDEX delivery_owed ON delivery (endpoint_id) WHERE state IN ('open', 'gone');
+CREATE INDEX delivery_endpoint ON delivery (endpoint_id, id);
 CREATE UNIQUE INDEX delivery_duty_step ON delivery (duty_id, step, endpoint_id) WHERE duty_id IS NOT NULL;
 
 -- Until when a notice is tried densely, and what starts the controller's clock: both as they stood when it was made.
