@@ -96,8 +96,8 @@ both! {
             tamper(&app, "UPDATE escalation SET state = 'open'").await;
         }
         tamper(&app, "UPDATE escalation SET state = 'fired'").await;
-        let task = "INSERT INTO task (id, notice_id, processor_id, controller_id, means, role, address, state, due_at, created_at) \
-                    SELECT 'tsk_' || substr(id, 5), id, processor_id, controller_id, 'phone', 'dpo', '', 'open', 0, 0 FROM notice";
+        let task = "INSERT INTO task (id, notice_id, ladder, step, processor_id, controller_id, means, role, address, state, due_at, created_at) \
+                    SELECT 'tsk_' || substr(id, 5), id, 'delivered', 0, processor_id, controller_id, 'phone', 'dpo', '', 'open', 0, 0 FROM notice";
         tamper(&app, task).await;
         assert_eq!(audit(&app).await.findings, [], "a person is to call");
     }
