@@ -17,6 +17,7 @@ use crate::store::outbox::{self, NewDelivery};
 use crate::store::tasks::{self, NewTask};
 use crate::store::watched::{self, Watched};
 use crate::store::{AnyConnection, ledger};
+use crate::telemetry::{self, Timed};
 
 /// How many steps are looked at in one transaction.
 const BATCH: i64 = 500;
@@ -92,6 +93,7 @@ impl Service {
             let fired = step(index, StepState::Fired);
             let rung = Rung { ladder: fired.ladder, step: fired.step };
             let done = self.act(&Firing { notice, rung, action: fired.action, task_due, now }, reach);
+            telemetry::late_by(Timed::Step, now - fired.due_at);
             let late = i64::try_from((now - fired.due_at).whole_milliseconds()).unwrap_or(i64::MAX);
             let outcome = Some(done.outcome.as_str().to_owned());
             let fired = Step { fired_at: Some(now), late_ms: Some(late), outcome, ..fired };

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::duties::desk;
+use crate::harness::acts::without_ladders;
 use crate::harness::app::TestApp;
 use crate::harness::receiver::{Receiver, Reply};
 use crate::harness::world::{World, instant, text};
@@ -79,6 +80,7 @@ async fn next_at(world: &World) -> OffsetDateTime {
 both! {
     async fn an_hour_back_stops_no_retry_and_no_alarm(app: TestApp) {
         let world = app.world(1).await;
+        without_ladders(&world, 0).await;
         let desk = desk(&world).await;
         world.receiver.reply(Reply::Status(500));
         world.file().await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use crate::duties::desk;
-use crate::harness::acts::agree;
+use crate::harness::acts::{agree, without_ladders};
 use crate::harness::app::TestApp;
 use crate::harness::world::text;
 
@@ -52,6 +52,8 @@ both! {
 
     async fn what_was_in_hand_when_it_went_down_is_sent_again(app: TestApp) {
         let world = app.world(2).await;
+        without_ladders(&world, 0).await;
+        without_ladders(&world, 1).await;
         world.file().await;
         let cut_off = app.service().claim_deliveries(Lane::First, 1, 0, |_, _| Some(())).await.unwrap();
         assert_eq!(cut_off.len(), 1);

@@ -96,8 +96,8 @@ both! {
             tamper(&app, "UPDATE escalation SET state = 'open'").await;
         }
         tamper(&app, "UPDATE escalation SET state = 'fired'").await;
-        let task = "INSERT INTO task (id, notice_id, processor_id, controller_id, means, role, address, state, due_at, created_at) \
-                    SELECT 'tsk_' || substr(id, 5), id, processor_id, controller_id, 'phone', 'dpo', '', 'open', 0, 0 FROM notice";
+        let task = "INSERT INTO task (id, notice_id, ladder, step, processor_id, controller_id, means, role, address, state, due_at, created_at) \
+                    SELECT 'tsk_' || substr(id, 5), id, 'delivered', 0, processor_id, controller_id, 'phone', 'dpo', '', 'open', 0, 0 FROM notice";
         tamper(&app, task).await;
         assert_eq!(audit(&app).await.findings, [], "a person is to call");
     }
@@ -146,7 +146,7 @@ both! {
 
     async fn the_sign_of_life_is_given_only_when_all_is_well(app: TestApp) {
         let monitor = Receiver::start();
-        let heartbeat = Heartbeat { url: monitor.url("/ping").parse().unwrap(), every: std::time::Duration::from_secs(60) };
+        let heartbeat = Heartbeat { url: monitor.url("/ping").parse().unwrap(), every: std::time::Duration::from_mins(1) };
         let world = app.world(1).await;
         let well = audit(&app).await;
         assert_eq!(auditor::beat(app.outbound(), &heartbeat, Some(&well)).await, Beat::Sent);
@@ -281,6 +281,7 @@ both! {
             r#"art33_delivery_attempts_total{class="transient",channel="webhook"}"#,
             r#"art33_lateness_seconds_bucket{kind="delivery","#,
             r#"art33_lateness_seconds_bucket{kind="alarm","#,
+            r#"art33_lateness_seconds_bucket{kind="step","#,
             r#"art33_endpoints{channel="email",health="gone"} 0"#,
             r#"art33_queue_depth{lane="retry"}"#,
             r#"art33_duties{state="breached"}"#,

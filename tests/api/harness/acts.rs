@@ -104,6 +104,11 @@ pub(crate) async fn sees_nothing(client: &Client, incident: &Value) {
     assert_eq!((decided.status, decided.problem()), (404, "not-found"));
 }
 
+/// The agreement with one controller has no ladders: nothing but the one message is sent.
+pub(crate) async fn without_ladders(world: &World, index: usize) {
+    agree(world, index, &json!({"escalation": {"until_delivered": [], "until_acknowledged": []}})).await;
+}
+
 /// Changes the terms of the agreement with one controller.
 pub(crate) async fn agree(world: &World, index: usize, terms: &Value) {
     let known = &world.controllers[index];
