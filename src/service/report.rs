@@ -21,9 +21,7 @@ use crate::domain::page::PageRequest;
 use crate::domain::vocabulary::Channel;
 use crate::report::{self as document, Report};
 use crate::store::delivery_views::{AttemptView, DeliveryView};
-use crate::store::{
-    AnyConnection, agreements, delivery_views, duties, incidents, notices, organisations, receipts,
-};
+use crate::store::{AnyConnection, agreements, delivery_views, duties, incidents, notices, organisations, receipts};
 
 /// The most deliveries of one notice that a report shows.
 const DELIVERIES: i64 = 500;

@@ -1,7 +1,6 @@
 //! Notices by e-mail, against a mail server of its own process: what leaves, what is kept as evidence, what comes back, and that
 //! nothing of an incident stands in a mail.
 
-use art33::domain::id::DeliveryId;
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
 use time::Duration;

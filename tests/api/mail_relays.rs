@@ -1,7 +1,7 @@
 //! E-mail without a relay that works: nothing is held against mailboxes, and nothing is lost.
 
 use art33::domain::id::DeliveryId;
-use serde_json::{Value, json};
+use serde_json::json;
 use time::Duration;
 
 use crate::harness::app::TestApp;
