@@ -56,7 +56,7 @@ fn sections(reader: &mut Reader) -> Option<Config> {
         identity: identity?,
         outbound: outbound?,
         delivery: delivery?,
-        mail: mail?,
+        mail,
         report: report?,
         law,
         telemetry: telemetry?,

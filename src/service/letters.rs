@@ -135,7 +135,7 @@ impl Service {
                 made_at: notice.created_at,
                 due: clock.and_then(|duty| self.due(duty, now)).and_then(|(due, runs)| Some((due.legal_due_at?, runs))),
             })
-            .map_err(unwritten)?;
+            .map_err(|error| unwritten(&error))?;
         let own = policy.notice_message((&notice.id, notice.sequence), mailbox);
         let first = policy.notice_message((&told.first.0, told.first.1), mailbox);
         let mut references = vec![first];
@@ -263,6 +263,6 @@ pub(super) fn document_contact(contact: &Contact) -> report::Contact {
     }
 }
 
-fn unwritten(error: report::ReportError) -> ServiceError {
+fn unwritten(error: &report::ReportError) -> ServiceError {
     ServiceError::Internal(error.to_string())
 }

@@ -115,7 +115,7 @@ impl Service {
 
     /// Confirms the mailbox that a link was sent to; what is owed to it goes out at once. A second time changes nothing.
     pub async fn confirm_by_link(&self, token: &str, visitor: Visitor) -> Result<Mailbox, ServiceError> {
-        let (service, delivery, now) = (self.clone(), self.linked(token)?, self.clock.now());
+        let (delivery, now) = (self.linked(token)?, self.clock.now());
         let work = move |connection: &mut AnyConnection| {
             let mailed = mail_evidence::mailed(connection, &delivery)?.ok_or(ServiceError::NotFound)?;
             if mailed.event != EventType::EndpointVerify {
@@ -133,7 +133,7 @@ impl Service {
                 let entry = deed.entry("endpoint.verified", id, Some(&proven.created_by), facts);
                 ledger::append(connection, &[entry])?;
             }
-            service.mailbox(connection, &mailed)
+            mailbox(connection, &mailed)
         };
         let mailbox = self.store.write(work).await?;
         self.nudge.notify_waiters();
@@ -156,7 +156,7 @@ impl Service {
     ) -> Result<Linked, ServiceError> {
         let mailed = mail_evidence::mailed(connection, delivery)?.ok_or(ServiceError::NotFound)?;
         if mailed.event == EventType::EndpointVerify {
-            return Ok(Linked::Mailbox(self.mailbox(connection, &mailed)?));
+            return Ok(Linked::Mailbox(mailbox(connection, &mailed)?));
         }
         let (mailed, id) = linked_notice(connection, delivery)?;
         let notice = notices::find(connection, &mailed.organisation, &id)?.ok_or(ServiceError::NotFound)?;
@@ -197,23 +197,6 @@ impl Service {
             keys_url: format!("{}/.well-known/jwks.json", self.public_url.as_str().trim_end_matches('/')),
         })
     }
-
-    fn mailbox(&self, connection: &mut AnyConnection, mailed: &Mailed) -> Result<Mailbox, ServiceError> {
-        let ids = [mailed.endpoint.to_string()];
-        let target = endpoints::targets(connection, &ids)?.pop().ok_or(ServiceError::NotFound)?;
-        let (processor, controller) = (target.created_by.as_str(), target.organisation_id.as_str());
-        let parties = mailboxes::addressable(connection, &[processor, controller])?;
-        let name = |id: &str| parties.iter().find(|party| party.id == id).map(|party| party.name.clone());
-        let mut languages = letters::languages(connection, &[processor], &[controller])?;
-        let language = languages.remove(&(processor.to_owned(), controller.to_owned()));
-        Ok(Mailbox {
-            language: language.unwrap_or_default(),
-            processor: name(processor).unwrap_or_default(),
-            controller: name(controller).unwrap_or_default(),
-            address: target.address.clone(),
-            is_confirmed: target.verified,
-        })
-    }
 }
 
 impl Visitor {
@@ -241,4 +224,22 @@ fn linked_notice(connection: &mut AnyConnection, delivery: &DeliveryId) -> Resul
         Some(notice) if notice.summary.controller.id == mailed.organisation => Ok((mailed, id)),
         _ => Err(ServiceError::NotFound),
     }
+}
+
+/// The mailbox that a letter went to, as its page shows it.
+fn mailbox(connection: &mut AnyConnection, mailed: &Mailed) -> Result<Mailbox, ServiceError> {
+    let ids = [mailed.endpoint.to_string()];
+    let target = endpoints::targets(connection, &ids)?.pop().ok_or(ServiceError::NotFound)?;
+    let (processor, controller) = (target.created_by.as_str(), target.organisation_id.as_str());
+    let parties = mailboxes::addressable(connection, &[processor, controller])?;
+    let name = |id: &str| parties.iter().find(|party| party.id == id).map(|party| party.name.clone());
+    let mut languages = letters::languages(connection, &[processor], &[controller])?;
+    let language = languages.remove(&(processor.to_owned(), controller.to_owned()));
+    Ok(Mailbox {
+        language: language.unwrap_or_default(),
+        processor: name(processor).unwrap_or_default(),
+        controller: name(controller).unwrap_or_default(),
+        address: target.address.clone(),
+        is_confirmed: target.verified,
+    })
 }

@@ -37,9 +37,9 @@ impl Service {
         for (controller, terms) in agreed {
             controllers.insert(controller.as_str());
             let addressees = terms.into_iter().flat_map(|terms| &terms.addressees);
-            let mailed = addressees.filter(|addressee| addressee.channel == Channel::Email);
-            let addresses = mailed.filter_map(|addressee| addressee.address.as_deref());
-            named.extend(addresses.map(|address| (controller.clone(), address.to_lowercase())));
+            let mailed = addressees.filter(|one| one.channel == Channel::Email);
+            let mailed = mailed.filter_map(|one| one.address.as_deref());
+            named.extend(mailed.map(|address| (controller.clone(), address.to_lowercase())));
         }
         for known in mailboxes::addressable(connection, &Vec::from_iter(controllers))? {
             let controller: OrganisationId = known.id.parse().map_err(|_| ServiceError::Internal(known.id.clone()))?;

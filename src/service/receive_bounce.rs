@@ -15,7 +15,7 @@ use crate::domain::bounce::{BounceAction, BounceReport};
 use crate::domain::delivery::Next;
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::event::EventType;
-use crate::domain::id::{DeliveryId, MailReportId};
+use crate::domain::id::{DeliveryId, MailReportId, NoticeId};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::mail_delivery;
 use crate::domain::receipt::Means;
@@ -74,7 +74,7 @@ impl Service {
             return Err(ServiceError::NotFound);
         }
         // The notice is locked before its deliveries, in the order in which an acknowledgement does it.
-        let ids: Vec<&str> = mailed.notice.iter().map(|id| id.as_str()).collect();
+        let ids: Vec<&str> = mailed.notice.iter().map(NoticeId::as_str).collect();
         let facts = notices::facts(connection, &ids)?;
         if !mail_evidence::keep_report(connection, &report.row())? {
             return Ok((false, false));
