@@ -23,9 +23,10 @@ use crate::http::Api;
 use crate::identity::{BuiltinIssuer, IssuerError};
 use crate::outbound::{Outbound, OutboundError};
 use crate::report::ReportError;
-use crate::service::{Service, ServiceError};
+use crate::service::{Clocks, Service, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::{Metrics, MetricsError};
+use crate::worker::auditor::Heartbeat;
 use crate::worker::delivery::Pace;
 
 pub(crate) use parts::{issuer, law, law_file, open, signing_key};
@@ -35,6 +36,8 @@ pub struct App {
     service: Service,
     outbound: Outbound,
     metrics: Metrics,
+    clocks: Clocks,
+    heartbeat: Option<Heartbeat>,
     issuer: BuiltinIssuer,
     server: actix_web::dev::Server,
     address: SocketAddr,
@@ -110,8 +113,9 @@ impl App {
         let relay = config.mail.as_ref().map(mail::relay).transpose()?;
         let outbound = parts::outbound(&config.outbound)?.with_relay(relay);
         let service = parts::service(config, address, clock, entropy, &outbound)?;
-        upkeep::follow_database_time(&service, None).await?;
+        let clocks = service.watch_clocks(Clocks::default()).await?;
         service.ensure_operator().await?;
+        service.begin_time().await?;
         service.keep_law().await?;
         let issuer = parts::issuer(config, service.signing_key.clone());
         let verifier = parts::verifier(config, &issuer, &outbound)?;
@@ -123,7 +127,20 @@ impl App {
         let server = server::start(socket, address, api, &config.server)?;
         let pace = parts::pace(&config.delivery);
         let grace = config.server.shutdown_grace;
-        Ok(Self { service, outbound, metrics, issuer, server, address, pace, grace, has_workers: true })
+        let heartbeat = parts::heartbeat(&config.heartbeat);
+        Ok(Self {
+            service,
+            outbound,
+            metrics,
+            clocks,
+            heartbeat,
+            issuer,
+            server,
+            address,
+            pace,
+            grace,
+            has_workers: true,
+        })
     }
 
     /// The same without background workers, for tests that take every step by hand.

@@ -36,6 +36,15 @@ pub(crate) enum Part {
     Timers,
 }
 
+/// One kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum On {
+    /// The embedded database.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
 /// What to measure, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -43,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Only this part; all of them without it.
     pub(crate) only: Option<Part>,
+    /// Only on this kind of database; on all that there are without it.
+    pub(crate) on: Option<On>,
     /// Whether endpoints that hang have failed before, so that the service knows them. The worst case is that it does not.
     pub(crate) known_bad: bool,
     /// Where the databases lie; on the disk that is to be measured.

@@ -2,40 +2,83 @@
 //!
 //! The only file that may ask the machine what time it is. Knows nothing of what the time is used for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use time::{Duration, OffsetDateTime};
 
-/// A shared clock: UTC, microsecond precision, never running backwards.
+/// A shared clock: UTC, microsecond precision, never running backwards and never standing still.
 ///
-/// Clones share their state, so an offset set or a step made through one is seen by all.
+/// Clones share their state, so whatever is done to one is seen by all.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
+
+/// What a clock on the wall and the steady counter beside it show at one moment.
+///
+/// Nobody sets the counter: what the wall clock moves more or less than the counter, somebody has set it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    wall: i64,
+    steady: i64,
+}
 
 #[derive(Debug)]
 struct Inner {
     source: Source,
-    /// How far the leading clock (the database's) is ahead of this machine's.
-    offset: AtomicI64,
-    /// How far the clock was moved by hand.
+    /// How much time was let pass by hand.
     advanced: AtomicI64,
-    /// The latest time ever told: a machine clock that is set back stands still here until it has caught up.
-    latest: AtomicI64,
+    /// How far the wall clock was set by hand, while no time passed.
+    set: AtomicI64,
+    told: Mutex<Told>,
 }
 
 #[derive(Debug)]
 enum Source {
-    System,
+    System { begun: Instant },
     Manual { start: i64 },
-    Accelerated { start: i64, since: Instant, factor: u32 },
+    Accelerated { start: i64, begun: Instant, factor: u32 },
+}
+
+/// What a clock remembers.
+#[derive(Debug, Default)]
+struct Told {
+    /// The leading clock (the database's) when it was last asked; carried on by the steady counter.
+    lead: Option<Reading>,
+    /// When the told time was last the time that was read.
+    agreed: Option<Reading>,
+}
+
+impl Told {
+    /// The time to tell when the sources show `read`: that, unless it lies behind what was told before.
+    ///
+    /// A clock that was set back is not followed: until it has caught up, time goes on at half its rate, so that whatever waits
+    /// for a time meanwhile comes later than it should, but comes.
+    fn tell(&mut self, read: Reading) -> i64 {
+        let least = |agreed: Reading| agreed.wall.saturating_add(read.steady.saturating_sub(agreed.steady) / 2);
+        match self.agreed.map(least) {
+            Some(least) if read.wall < least => least,
+            _ => {
+                self.agreed = Some(read);
+                read.wall
+            }
+        }
+    }
+}
+
+impl Reading {
+    /// By how much the wall clock was set since `before`, or how far it is ahead of another one; negative if back or behind.
+    #[must_use]
+    pub fn step_since(self, before: Self) -> Duration {
+        let (passed, went) = (self.steady.saturating_sub(before.steady), self.wall.saturating_sub(before.wall));
+        Duration::microseconds(went.saturating_sub(passed))
+    }
 }
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self::of(Source::System)
+        Self::of(Source::System { begun: Instant::now() })
     }
 
     /// A clock that stands at `start` until it is moved with [`Clock::advance`].
@@ -47,43 +90,86 @@ impl Clock {
     ///
     /// A factor of zero is taken as one.
     pub fn accelerated(factor: u32) -> Self {
-        Self::of(Source::Accelerated { start: machine_time(), since: Instant::now(), factor: factor.max(1) })
+        Self::of(Source::Accelerated { start: machine_time(), begun: Instant::now(), factor: factor.max(1) })
     }
 
     fn of(source: Source) -> Self {
-        Self(Arc::new(Inner {
-            source,
-            offset: AtomicI64::new(0),
-            advanced: AtomicI64::new(0),
-            latest: AtomicI64::new(i64::MIN),
-        }))
+        let (advanced, set) = (AtomicI64::new(0), AtomicI64::new(0));
+        Self(Arc::new(Inner { source, advanced, set, told: Mutex::default() }))
     }
 
     /// The time: UTC, whole microseconds, never earlier than any time told before.
     pub fn now(&self) -> OffsetDateTime {
-        let read = match self.0.source {
-            Source::System => machine_time().saturating_add(self.0.offset.load(Ordering::Relaxed)),
-            Source::Manual { start } => start,
-            Source::Accelerated { start, since, factor } => {
-                let passed = i64::try_from(since.elapsed().as_micros()).unwrap_or(i64::MAX);
-                start.saturating_add(passed.saturating_mul(i64::from(factor)))
-            }
-        };
-        let read = read.saturating_add(self.0.advanced.load(Ordering::Relaxed));
-        let latest = self.0.latest.fetch_max(read, Ordering::Relaxed).max(read);
-        from_microseconds(latest)
+        let mut told = self.told();
+        // Read under the lock: two readings that overtake each other would look like a clock that was set back.
+        let machine = self.reading();
+        let read = told.lead.map_or(machine, |lead| Reading {
+            wall: lead.wall.saturating_add(machine.steady.saturating_sub(lead.steady)),
+            ..machine
+        });
+        from_microseconds(told.tell(read))
     }
 
-    /// Moves the clock forward by `step`; a negative step makes it stand still for as long.
+    /// What the machine's clock and its steady counter show, whatever time is told.
+    pub fn reading(&self) -> Reading {
+        let micros = |elapsed: std::time::Duration| i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+        let (wall, steady) = match self.0.source {
+            Source::System { begun } => (machine_time(), micros(begun.elapsed())),
+            Source::Manual { start } => (start, 0),
+            Source::Accelerated { start, begun, factor } => {
+                let passed = micros(begun.elapsed()).saturating_mul(i64::from(factor));
+                (start.saturating_add(passed), passed)
+            }
+        };
+        let advanced = self.0.advanced.load(Ordering::Relaxed);
+        let set = self.0.set.load(Ordering::Relaxed);
+        Reading { wall: wall.saturating_add(advanced).saturating_add(set), steady: steady.saturating_add(advanced) }
+    }
+
+    /// Lets `step` pass. Time does not run backwards: a negative step sets the wall clock back, as [`Clock::set_by`] does.
     pub fn advance(&self, step: Duration) {
+        if step.is_negative() {
+            return self.set_by(step);
+        }
         self.0.advanced.fetch_add(whole_microseconds(step), Ordering::Relaxed);
     }
 
-    /// Makes the machine's clock follow another one (the database's) that is ahead of it by `offset`.
+    /// Sets the wall clock forward or back by `step`, as an operator does who corrects it; no time passes.
+    pub fn set_by(&self, step: Duration) {
+        self.0.set.fetch_add(whole_microseconds(step), Ordering::Relaxed);
+    }
+
+    /// Makes the clock go on from `mark` if it is behind it; answers how far it was behind.
     ///
-    /// Manual and accelerated clocks follow nobody and ignore this.
-    pub fn set_offset(&self, offset: Duration) {
-        self.0.offset.store(whole_microseconds(offset), Ordering::Relaxed);
+    /// What was written down before a restart must not lie in the future after it.
+    pub fn begin_at(&self, mark: OffsetDateTime) -> Duration {
+        let behind = mark - self.now();
+        if !behind.is_positive() {
+            return Duration::ZERO;
+        }
+        match self.0.source {
+            Source::System { .. } => {
+                let steady = self.reading().steady;
+                self.told().agreed = Some(Reading { wall: microseconds(mark), steady });
+            }
+            // These run on their own: there is no machine's time that they could wait for.
+            Source::Manual { .. } | Source::Accelerated { .. } => self.set_by(behind),
+        }
+        behind
+    }
+
+    /// Makes the clock follow the one (the database's) that told `theirs` between the readings `asked` and `answered`; the
+    /// machine's own may then be set as it likes. Answers that clock as a reading.
+    ///
+    /// Manual and accelerated clocks follow nobody and answer `None`.
+    pub fn follow(&self, theirs: OffsetDateTime, asked: Reading, answered: Reading) -> Option<Reading> {
+        if !matches!(self.0.source, Source::System { .. }) {
+            return None;
+        }
+        let steady = asked.steady.saturating_add(answered.steady.saturating_sub(asked.steady) / 2);
+        let lead = Reading { wall: microseconds(theirs), steady };
+        self.told().lead = Some(lead);
+        Some(lead)
     }
 
     /// How long to really wait until `delay` has passed on this clock; zero for a negative delay.
@@ -99,8 +185,12 @@ impl Clock {
     fn factor(&self) -> u32 {
         match self.0.source {
             Source::Accelerated { factor, .. } => factor,
-            Source::System | Source::Manual { .. } => 1,
+            Source::System { .. } | Source::Manual { .. } => 1,
         }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,57 +212,4 @@ fn from_microseconds(microseconds: i64) -> OffsetDateTime {
 }
 
 #[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    const START: OffsetDateTime = datetime!(2026-11-22 00:40:00.123_456_789 UTC);
-
-    #[test]
-    fn tells_whole_microseconds() {
-        assert_eq!(Clock::manual(START).now(), datetime!(2026-11-22 00:40:00.123_456 UTC));
-        assert_eq!(Clock::system().now().nanosecond() % 1000, 0);
-    }
-
-    #[test]
-    fn is_moved_by_hand_through_every_clone() {
-        let clock = Clock::manual(START);
-        let before = clock.now();
-        clock.clone().advance(Duration::hours(72));
-        assert_eq!(clock.now() - before, Duration::hours(72));
-    }
-
-    #[test]
-    fn never_runs_backwards() {
-        let clock = Clock::manual(START);
-        let before = clock.now();
-        clock.advance(-Duration::HOUR);
-        assert_eq!(clock.now(), before);
-        clock.advance(Duration::HOUR + Duration::SECOND);
-        assert_eq!(clock.now() - before, Duration::SECOND);
-
-        let system = Clock::system();
-        system.set_offset(Duration::DAY);
-        let ahead = system.now();
-        system.set_offset(Duration::ZERO);
-        assert_eq!(system.now(), ahead);
-    }
-
-    #[test]
-    fn follows_an_offset() {
-        let plain = Clock::system();
-        let ahead = Clock::system();
-        ahead.set_offset(Duration::DAY);
-        assert!(ahead.now() - plain.now() > Duration::hours(23));
-    }
-
-    #[test]
-    fn an_accelerated_clock_shortens_real_waiting_only() {
-        let clock = Clock::accelerated(3600);
-        assert_eq!(clock.real_delay(Duration::hours(72)), std::time::Duration::from_secs(72));
-        assert_eq!(Clock::accelerated(0).real_delay(Duration::SECOND), std::time::Duration::from_secs(1));
-        assert_eq!(Clock::system().real_delay(Duration::SECOND), std::time::Duration::from_secs(1));
-        assert_eq!(Clock::system().real_delay(-Duration::SECOND), std::time::Duration::ZERO);
-    }
-}
+mod tests;

@@ -45,6 +45,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// How deliveries are worked off.
     pub delivery: Delivery,
+    /// The sign of life that is sent out.
+    pub heartbeat: Heartbeat,
     /// How e-mail is sent; nothing without a relay.
     pub mail: Option<Mail>,
     /// How reports look.
@@ -150,6 +152,15 @@ pub struct Delivery {
     pub per_host: NonZeroUsize,
     /// Attempts at one endpoint at the same time.
     pub per_endpoint: NonZeroUsize,
+}
+
+/// The sign of life that is sent out while all is well; whoever gets it raises the alarm when it stays away.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    /// Where it goes; such addresses are known to those who may use them only.
+    pub url: Option<Secret<Url>>,
+    /// How often at most.
+    pub every: Duration,
 }
 
 /// How reports look.

@@ -70,6 +70,11 @@ impl Metrics {
         self.0.render()
     }
 
+    /// The names of all measures there are.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        MEASURES.iter().map(|(_, name, _)| *name)
+    }
+
     /// Folds fresh samples into the histograms; call it every few seconds, or memory grows between scrapes.
     pub fn upkeep(&self) {
         self.0.run_upkeep();
@@ -78,7 +83,7 @@ impl Metrics {
 
 fn recorder() -> Result<PrometheusBuilder, BuildError> {
     let requests = Matcher::Full(HTTP_REQUEST_DURATION.to_owned());
-    let lateness = Matcher::Full(DELIVERY_LATENESS.to_owned());
+    let lateness = Matcher::Full(LATENESS.to_owned());
     let batches = Matcher::Full(STORE_BATCH_SIZE.to_owned());
     PrometheusBuilder::new()
         .set_buckets_for_metric(requests, &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0])?
@@ -99,11 +104,17 @@ mod tests {
         http_request("GET", Some("/v1/incidents/{id}"), 404, Duration::from_millis(3));
         http_request("BREW", None, 405, Duration::from_millis(3));
         incident_filed("initial");
-        delivery_attempted("accepted");
-        delivery_late_by(Duration::from_secs(2));
-        oldest_open_delivery(Duration::from_secs(9));
+        delivery_attempted("accepted", "email");
+        late_by(Timed::Delivery, time::Duration::seconds(2));
+        late_by(Timed::Step, -time::Duration::SECOND);
+        oldest_overdue(Timed::Alarm, time::Duration::seconds(9));
+        endpoints("webhook", "degraded", 3);
+        audited(2, time::OffsetDateTime::UNIX_EPOCH + time::Duration::DAY);
+        heartbeat(Beat::Withheld);
+        network_outage(true);
+        clock_stepped(ClockSource::Database);
         duties_in_state("running", 4);
-        queue_depth("deliveries", 7);
+        queue_depth("retry", 7);
         store_batch(16);
         ledger_entries_added(5);
         release_overdue();
@@ -115,12 +126,21 @@ mod tests {
             r#"art33_http_requests_total{method="other",route="unmatched",status="4xx"} 1"#,
             r#"art33_http_request_duration_seconds_bucket{method="GET",route="/v1/incidents/{id}",le="0.005"} 1"#,
             r#"art33_filings_total{stage="initial"} 1"#,
-            r#"art33_delivery_attempts_total{class="accepted"} 1"#,
-            r#"art33_delivery_lateness_seconds_bucket{le="2.5"} 1"#,
+            r#"art33_delivery_attempts_total{class="accepted",channel="email"} 1"#,
+            r#"art33_lateness_seconds_bucket{kind="delivery",le="2.5"} 1"#,
+            r#"art33_lateness_seconds_bucket{kind="step",le="0.1"} 1"#,
             "art33_releases_overdue_total 1",
-            "art33_delivery_oldest_open_seconds 9",
+            r#"art33_oldest_overdue_seconds{kind="alarm"} 9"#,
+            r#"art33_endpoints{channel="webhook",health="degraded"} 3"#,
+            "art33_audit_findings 2",
+            "art33_audit_timestamp_seconds 86400",
+            r#"art33_heartbeats_total{result="withheld"} 1"#,
+            r#"art33_heartbeats_total{result="sent"} 0"#,
+            "art33_network_outage 1",
+            r#"art33_clock_steps_total{clock="database"} 1"#,
+            r#"art33_clock_steps_total{clock="machine"} 0"#,
             r#"art33_duties{state="running"} 4"#,
-            r#"art33_queue_depth{queue="deliveries"} 7"#,
+            r#"art33_queue_depth{lane="retry"} 7"#,
             r#"art33_store_write_batch_size_bucket{le="16"} 1"#,
             "art33_ledger_entries_total 5",
         ] {

@@ -17,8 +17,9 @@ use crate::http;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::report::PdfRenderer;
-use crate::service::{CheckUrl, Service, freeze};
+use crate::service::{CheckUrl, NetworkWatch, Service, freeze};
 use crate::store::Store;
+use crate::worker::auditor::Heartbeat;
 use crate::worker::delivery::Pace;
 use crate::worker::gate::Limits;
 
@@ -51,7 +52,7 @@ pub(super) fn service(
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
-    let (lease, nudge) = (lease(config), Arc::default());
+    let (lease, nudge, network) = (lease(config), Arc::default(), NetworkWatch::new(clock.clone()));
     let mail = config.mail.as_ref().map(|settings| mail::policy(settings, &master_key)).transpose()?.map(Arc::new);
     let zone = config.report.zone.as_str().into();
     Ok(Service {
@@ -68,6 +69,7 @@ pub(super) fn service(
         mail,
         zone,
         lease,
+        network,
         nudge,
     })
 }
@@ -186,6 +188,12 @@ pub(super) fn outbound(settings: &config::Outbound) -> Result<Outbound, AppError
         extra_ca: settings.extra_ca.as_deref().map(read).transpose()?,
         ..OutboundSettings::default()
     })?)
+}
+
+/// Where the sign of life goes, if anywhere.
+pub(super) fn heartbeat(settings: &config::Heartbeat) -> Option<Heartbeat> {
+    let url = settings.url.as_ref()?.expose().clone();
+    Some(Heartbeat { url, every: settings.every })
 }
 
 /// Lays out reports, from the configured template or the built-in one.

@@ -1,20 +1,15 @@
-//! Small loops that keep the process in shape: metrics folded, the clock in step with the database's.
+//! Small loops that keep the process in shape: metrics folded, clocks watched.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::AppError;
-use crate::clock::Clock;
-use crate::service::Service;
-use crate::store::{Store, StoreError};
+use crate::service::{Clocks, Service};
 use crate::telemetry::Metrics;
 
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 const TIME_EVERY: Duration = Duration::from_secs(30);
-/// A larger step of the offset is an alarm, since due times are told by this clock.
-const LARGEST_STEP: time::Duration = time::Duration::MINUTE;
 
 /// Folds samples into histograms; without it memory grows between scrapes.
 pub(super) async fn fold_metrics(metrics: Metrics, stopping: CancellationToken) {
@@ -34,37 +29,14 @@ pub(super) async fn listen(service: Service, stopping: CancellationToken) {
     }
 }
 
-/// Keeps the clock in step with the database server's, so that replicas agree. The embedded database has no clock.
-pub(super) async fn keep_database_time(service: Service, stopping: CancellationToken) {
-    let mut offset = None;
+/// Watches the clocks, and keeps time in step with the database server's, so that replicas agree.
+pub(super) async fn watch_clocks(service: Service, mut clocks: Clocks, stopping: CancellationToken) {
     while goes_on(&stopping, TIME_EVERY).await {
-        match follow_database_time(&service, offset).await {
-            Ok(Some(measured)) => offset = Some(measured),
-            Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "cannot read the database's time"),
+        match service.watch_clocks(clocks).await {
+            Ok(seen) => clocks = seen,
+            Err(error) => tracing::warn!(%error, "the clocks could not be watched; trying again"),
         }
     }
-}
-
-/// Measures how far the database server's clock is ahead of this machine's, makes the clock follow, and answers it.
-///
-/// `None` for the embedded database. A step of more than a minute against `before` is logged as an error.
-pub(super) async fn follow_database_time(
-    service: &Service,
-    before: Option<time::Duration>,
-) -> Result<Option<time::Duration>, AppError> {
-    // A fresh clock tells the machine's own time, without offset and without memory.
-    let (asked, answer) = (Clock::system().now(), service.store.read::<_, StoreError>(Store::server_time).await?);
-    let Some(theirs) = answer else { return Ok(None) };
-    let answered = Clock::system().now();
-    let offset: time::Duration = theirs - (asked + (answered - asked) / 2);
-    let step = offset.saturating_sub(before.unwrap_or_default());
-    if step.abs() > LARGEST_STEP {
-        let seconds = step.whole_seconds();
-        tracing::error!(step_s = seconds, "the database's clock and this machine's have moved apart");
-    }
-    service.clock.set_offset(offset);
-    Ok(Some(offset))
 }
 
 /// Waits; false when the service stops.

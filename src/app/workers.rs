@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, upkeep};
-use crate::worker::{delivery, duties};
+use crate::worker::{auditor, delivery, duties, escalation, probes};
 
 /// Every worker of the service.
 pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
@@ -13,7 +13,10 @@ pub(super) fn all(app: &App, stopping: &CancellationToken) -> Vec<BoxFuture<'sta
         Box::pin(delivery::run(service(), app.outbound.clone(), app.pace, token())),
         Box::pin(duties::run(service(), token())),
         Box::pin(upkeep::listen(service(), token())),
+        Box::pin(escalation::run(service(), token())),
+        Box::pin(probes::run(service(), token())),
         Box::pin(upkeep::fold_metrics(app.metrics.clone(), token())),
-        Box::pin(upkeep::keep_database_time(service(), token())),
+        Box::pin(upkeep::watch_clocks(service(), app.clocks, token())),
+        Box::pin(auditor::run(service(), app.outbound.clone(), app.heartbeat.clone(), token())),
     ]
 }

@@ -6,7 +6,7 @@ use super::figures::Pace;
 use super::filed::Filed;
 #[cfg(feature = "postgres")]
 use super::pgbench::{self, Cluster};
-use super::{BenchError, Bounds, Options, bare};
+use super::{BenchError, Bounds, On, Options, bare};
 use crate::store::connection::Target;
 use crate::store::{self, AnyConnection};
 
@@ -35,7 +35,10 @@ pub(super) enum Database {
 impl Kind {
     /// All kinds there are to measure; `notes` says which cannot be had.
     pub(super) fn all(options: &Options, notes: &mut Vec<String>) -> Result<Vec<Self>, BenchError> {
-        let mut all = vec![Self::Sqlite];
+        let mut all = if options.on == Some(On::Postgres) { Vec::new() } else { vec![Self::Sqlite] };
+        if options.on == Some(On::Sqlite) {
+            return Ok(all);
+        }
         #[cfg(feature = "postgres")]
         match (&options.postgres_url, pgbench::binaries()) {
             (Some(url), _) => all.push(Self::Postgres { url: url.clone(), _cluster: None }),
@@ -46,10 +49,7 @@ impl Kind {
             (None, None) => notes.push("No PostgreSQL server is installed.".to_owned()),
         }
         #[cfg(not(feature = "postgres"))]
-        {
-            let _ = options;
-            notes.push("Built without PostgreSQL.".to_owned());
-        }
+        notes.push("Built without PostgreSQL.".to_owned());
         Ok(all)
     }
 

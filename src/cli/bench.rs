@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CliError, print, say};
-use crate::bench::{self, Options, Part};
+use crate::bench::{self, On, Options, Part};
 
 /// What to measure, and how to show it.
 #[derive(Debug, Args)]
@@ -16,6 +16,9 @@ pub(super) struct BenchArguments {
     /// Measure only this part.
     #[arg(long, value_name = "PART")]
     only: Option<Part>,
+    /// Measure only on this kind of database.
+    #[arg(long, value_name = "DATABASE")]
+    on: Option<On>,
     /// Endpoints that hang have failed before; without it the service learns of it only by trying.
     #[arg(long)]
     known_bad: bool,
@@ -32,9 +35,9 @@ pub(super) struct BenchArguments {
 
 /// Measures, and prints the figures.
 pub(super) fn measure(wanted: BenchArguments) -> Result<(), CliError> {
-    let BenchArguments { quick, only, known_bad, json, directory, postgres_url } = wanted;
+    let BenchArguments { quick, only, on, known_bad, json, directory, postgres_url } = wanted;
     let directory = directory.unwrap_or_else(std::env::temp_dir);
-    let report = bench::run(&Options { quick, only, known_bad, directory, postgres_url }, &say)?;
+    let report = bench::run(&Options { quick, only, on, known_bad, directory, postgres_url }, &say)?;
     if json { print(&(report.json() + "\n")) } else { print(&report.table()) }
 }
 

@@ -14,8 +14,8 @@ use url::Url;
 use super::settings::by_key;
 use super::sources::{Merged, Origin};
 use super::{
-    Config, ConfigError, Database, DatabaseUrl, Delivery, Identity, Law, LogFormat, MasterKey, Outbound, Ports,
-    RateLimit, Report, Secret, Server, Sources, Telemetry, effective, issuers, mail, url_of, values,
+    Config, ConfigError, Database, DatabaseUrl, Delivery, Heartbeat, Identity, Law, LogFormat, MasterKey, Outbound,
+    Ports, RateLimit, Report, Secret, Server, Sources, Telemetry, effective, issuers, mail, url_of, values,
 };
 
 pub(super) fn config(sources: &Sources) -> Result<Config, ConfigError> {
@@ -43,6 +43,7 @@ fn sections(reader: &mut Reader) -> Option<Config> {
     let identity = identity(reader);
     let outbound = outbound(reader);
     let delivery = delivery(reader);
+    let heartbeat = heartbeat(reader);
     let mail = mail::read(reader);
     let report = report(reader);
     let law = law(reader);
@@ -57,6 +58,7 @@ fn sections(reader: &mut Reader) -> Option<Config> {
         outbound: outbound?,
         delivery: delivery?,
         mail,
+        heartbeat: heartbeat?,
         report: report?,
         law,
         telemetry: telemetry?,
@@ -217,6 +219,17 @@ pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
 
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse().map(|address: std::net::IpAddr| address.into()).ok())
+}
+
+fn heartbeat(reader: &mut Reader) -> Option<Heartbeat> {
+    let allow_http = reader.merged.get("outbound.allow_http").0 == "true";
+    let is_fit = |url: &Url| url.scheme() == "https" || (allow_http && url.scheme() == "http");
+    let url = reader.read("heartbeat.url", |text| match text {
+        "" => Some(None),
+        text => Url::parse(text).ok().filter(is_fit).map(Some),
+    });
+    let every = reader.time_limit("heartbeat.every");
+    Some(Heartbeat { url: url?.map(Secret::new), every: every? })
 }
 
 fn report(reader: &mut Reader) -> Option<Report> {

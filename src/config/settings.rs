@@ -89,6 +89,8 @@ pub const SETTINGS: &[Setting] = &[
     row(Number, "delivery.waiting", "ART33_DELIVERY_WAITING", "4096", POSITIVE, "Attempts that may wait for slow receivers beside those."),
     row(Number, "delivery.per_host", "ART33_DELIVERY_PER_HOST", "8", POSITIVE, "Attempts at one host at the same time."),
     row(Number, "delivery.per_endpoint", "ART33_DELIVERY_PER_ENDPOINT", "2", POSITIVE, "Attempts at one endpoint at the same time."),
+    derived(row(Secret, "heartbeat.url", "ART33_HEARTBEAT_URL", "", "an https URL, or an http one where outbound.allow_http is set", "Called with GET while all notices are on their way; whoever is called raises the alarm when it stays away."), "none"),
+    row(Text, "heartbeat.every", "ART33_HEARTBEAT_EVERY", "PT1M", DURATION, "How often at most; it goes with an audit, and those come every minute."),
     derived(row(Text, "mail.host", "ART33_MAIL_HOST", "", "a host", "Mail relay that notices are handed to; without one no e-mail is sent."), "no e-mail"),
     derived(row(Number, "mail.port", "ART33_MAIL_PORT", "", "a port", "Its port."), "465, 587 or 25, by mail.tls"),
     row(Text, "mail.tls", "ART33_MAIL_TLS", "implicit", "implicit, starttls or none", "Encryption towards the relay; `none` only for one on this machine."),

@@ -42,6 +42,30 @@ fn the_defaults_alone_are_a_configuration() {
 }
 
 #[test]
+fn the_sign_of_life_needs_tls_and_its_address_is_never_shown() {
+    let none = loaded(None, &[]).heartbeat;
+    assert!(none.url.is_none() && none.every == Duration::from_mins(1));
+    let config = loaded(
+        None,
+        &[("ART33_HEARTBEAT_URL", "https://monitor.example/secret-of-ours"), ("ART33_HEARTBEAT_EVERY", "PT5M")],
+    );
+    assert_eq!(config.heartbeat.url.as_ref().unwrap().expose().as_str(), "https://monitor.example/secret-of-ours");
+    assert_eq!(config.heartbeat.every, Duration::from_mins(5));
+    assert!(!format!("{config:?}{}", config.effective_toml()).contains("secret-of-ours"));
+    let plain = ("ART33_HEARTBEAT_URL", "http://127.0.0.1:9/ping");
+    assert!(loaded(None, &[plain, ("ART33_OUTBOUND_ALLOW_HTTP", "true")]).heartbeat.url.is_some());
+    for bad in [
+        plain,
+        ("ART33_HEARTBEAT_URL", "monitor"),
+        ("ART33_HEARTBEAT_EVERY", "PT0S"),
+        ("ART33_HEARTBEAT_EVERY", "often"),
+    ] {
+        let faults = faults(None, &[bad]);
+        assert!(faults.len() == 1 && faults[0].contains(bad.0) && !faults[0].contains("127.0.0.1"), "{faults:?}");
+    }
+}
+
+#[test]
 fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
     let file = "data_dir = '/srv'\n[outbound]\nallow = ['10.0.0.0/8', '::1']\nports = [443, 9000]\n\
                 [report]\nzone = 'Europe/Vienna'\n[rate_limit]\nper_second = 0\n";

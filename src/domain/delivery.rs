@@ -34,6 +34,15 @@ impl Lane {
         }
     }
 
+    /// The lane of what is sent again or tried out because somebody asks for it.
+    #[must_use]
+    pub fn replayed(self) -> Self {
+        match self {
+            Self::Mail => Self::Mail,
+            Self::First | Self::Retry | Self::Replay => Self::Replay,
+        }
+    }
+
     /// The lane that the database keeps as `index`.
     pub fn from_index(index: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.index() == index)

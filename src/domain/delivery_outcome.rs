@@ -96,13 +96,15 @@ pub enum FailureKind {
     MailAuthentication,
     /// The message was taken, and came back later.
     MailBounced,
+    /// It took a verification but did not answer what it was asked to.
+    NoEcho,
     /// Nothing was sent: the agreement does not allow the place where the relay stands.
     Withheld,
 }
 
 impl FailureKind {
     /// Every kind, in the order in which an attempt meets them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::ForbiddenAddress,
         Self::Dns,
@@ -120,6 +122,7 @@ impl FailureKind {
         Self::MailDeferred,
         Self::MailRefused,
         Self::MailBounced,
+        Self::NoEcho,
         Self::Withheld,
     ];
 
@@ -143,6 +146,7 @@ impl FailureKind {
             Self::MailRefused => "mail_refused",
             Self::MailAuthentication => "mail_authentication",
             Self::MailBounced => "mail_bounced",
+            Self::NoEcho => "no_echo",
             Self::Withheld => "withheld",
         }
     }
@@ -176,7 +180,7 @@ mod tests {
         let failures =
             FailureKind::ALL.into_iter().flat_map(|kind| [Outcome::Transient(kind), Outcome::Configuration(kind)]);
         let all: Vec<_> = [Outcome::Delivered, Outcome::Accepted, Outcome::Gone].into_iter().chain(failures).collect();
-        assert_eq!(all.len(), 3 + 2 * 17);
+        assert_eq!(all.len(), 3 + 2 * 19);
         for outcome in all {
             assert_eq!(Outcome::from_parts(outcome.as_str(), outcome.kind().map(FailureKind::as_str)), Some(outcome));
         }

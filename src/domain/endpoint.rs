@@ -78,6 +78,30 @@ code_list! {
     }
 }
 
+code_list! {
+    /// Why no proven channel leads to a controller.
+    Unproven {
+        NoEndpoint "no_endpoint",
+        NeverProven "never_proven",
+        Gone "gone",
+        Failing "failing",
+    }
+}
+
+impl Unproven {
+    /// The reason for endpoints of which none is both verified and healthy, each with its health and whether it was ever verified.
+    ///
+    /// The one that once worked best counts: whoever is to put it right begins there.
+    pub fn of(endpoints: impl IntoIterator<Item = (Health, bool)>) -> Self {
+        let reason = |(health, verified)| match (health, verified) {
+            (_, false) => Self::NeverProven,
+            (Health::Gone, true) => Self::Gone,
+            (_, true) => Self::Failing,
+        };
+        endpoints.into_iter().map(reason).max().unwrap_or(Self::NoEndpoint)
+    }
+}
+
 /// How often an endpoint is asked to prove itself, so that a dead one is found before a breach.
 pub const PROBE_EVERY: Duration = Duration::days(7);
 
@@ -96,5 +120,14 @@ mod tests {
             assert_eq!(id.as_str().parse(), Ok(id));
         }
         assert!("org_0000000000e008000000000000".parse::<EndpointId>().is_err());
+    }
+
+    #[test]
+    fn the_best_of_the_endpoints_says_why_none_is_proven() {
+        let (never, gone, failing) = ((Health::Unverified, false), (Health::Gone, true), (Health::Degraded, true));
+        assert_eq!(Unproven::of([]), Unproven::NoEndpoint);
+        assert_eq!(Unproven::of([never, (Health::Gone, false)]), Unproven::NeverProven);
+        assert_eq!(Unproven::of([gone, never]), Unproven::Gone);
+        assert_eq!(Unproven::of([failing, gone, never]), Unproven::Failing);
     }
 }

@@ -80,6 +80,25 @@ pub(super) async fn deliveries(
     Ok(shown(&api.service.list_deliveries(&actor, path_id(&id)?, page).await?, None))
 }
 
+/// `GET /v1/notices/{id}/escalation`
+pub(super) async fn escalation(api: Shared, caller: Caller, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let actor = caller.with(&[Scope::NoticesRead])?;
+    Ok(shown(&api.service.show_escalation(&actor, path_id(&id)?).await?, None))
+}
+
+/// `GET /v1/notices/{id}/history`
+pub(super) async fn history(
+    api: Shared,
+    caller: Caller,
+    id: web::Path<String>,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
+    let actor = caller.with(&[Scope::NoticesRead])?;
+    let page = query.page();
+    query.finish()?;
+    Ok(shown(&api.service.show_history(&actor, path_id(&id)?, page).await?, None))
+}
+
 /// `POST /v1/notices/{id}/redeliver`
 pub(super) async fn redeliver(api: Shared, caller: Caller, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let actor = caller.with(&[Scope::IncidentsWrite])?;

@@ -5,8 +5,9 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::problem::Problem;
 use super::{
-    agreements, authorities, bounces, deadline, decisions, duties, filings, import, incidents, instructions, links,
-    notices, obligations, organisations, phases, receiver_keys, sources, system, webhooks,
+    agreements, authorities, bounces, deadline, decisions, duties, endpoints, filings, health, import, incidents,
+    instructions, links, notices, obligations, organisations, phases, receiver_keys, redeliveries, sources, system,
+    tasks, webhooks,
 };
 
 /// One operation of the interface.
@@ -62,7 +63,13 @@ routes! {
     POST "/v1/notices/{id}/acknowledgement" => notices::acknowledge;
     POST "/v1/notices/{id}/dispute" => notices::dispute;
     GET "/v1/notices/{id}/deliveries" => notices::deliveries;
+    GET "/v1/notices/{id}/history" => notices::history;
     POST "/v1/notices/{id}/redeliver" => notices::redeliver;
+    GET "/v1/notices/{id}/escalation" => notices::escalation;
+    GET "/v1/tasks" => tasks::list;
+    GET "/v1/tasks/{id}" => tasks::show;
+    POST "/v1/tasks/{id}/result" => tasks::answer;
+    POST "/v1/redeliveries" => redeliveries::request;
     GET "/v1/duties" => duties::board;
     GET "/v1/duties/{id}" => decisions::duty;
     POST "/v1/duties/{id}/waiver" => decisions::waive;
@@ -86,6 +93,10 @@ routes! {
     PUT "/v1/webhooks/{id}" => webhooks::change;
     POST "/v1/webhooks/{id}/rotate" => webhooks::rotate;
     POST "/v1/webhooks/{id}/test" => webhooks::test;
+    GET "/v1/endpoints" => endpoints::list;
+    GET "/v1/endpoints/unproven" => endpoints::unproven;
+    GET "/v1/endpoints/{id}" => endpoints::show;
+    POST "/v1/endpoints/{id}/verification" => endpoints::verify;
     POST "/v1/sources" => sources::create;
     GET "/v1/sources" => sources::list;
     GET "/v1/sources/{id}" => sources::show;
@@ -97,6 +108,7 @@ routes! {
     POST "/acknowledgements" => receiver_keys::acknowledge;
     POST "/inbound/mail" => bounces::receive;
     POST "/inbound/{id}" => sources::receive;
+    GET "/v1/health/delivery" => health::delivery;
     GET "/l/{token}" => links::show;
     HEAD "/l/{token}" => links::show;
     POST "/l/{token}/notice" => links::open;

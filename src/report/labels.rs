@@ -172,7 +172,7 @@ mod tests {
         (
             "failure",
             "timeout connect reset dns tls forbidden_address invalid_request redirect throttled status_4xx \
-             status_5xx body_too_slow invalid_answer mail_deferred mail_refused mail_authentication mail_bounced \
+             status_5xx body_too_slow invalid_answer mail_deferred mail_refused mail_authentication mail_bounced no_echo \
              withheld",
         ),
         (

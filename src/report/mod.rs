@@ -16,6 +16,7 @@ mod pdf_tests;
 mod readable;
 #[cfg(test)]
 mod samples;
+mod script;
 mod typeset;
 mod world;
 
@@ -31,6 +32,7 @@ pub use outcomes::{Answer, Authority, ChosenAuthority, Decision, Filing, Instruc
 pub use page::{Acknowledged, Denial, Envelope, Mailbox, Page, Shown};
 pub use pdf::PdfRenderer;
 pub use readable::{Section, readable};
+pub use script::{Cast, Script, script};
 
 /// Why a report could not be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

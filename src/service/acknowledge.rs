@@ -10,10 +10,12 @@ use crate::domain::actor::Actor;
 use crate::domain::course::{Earlier, course};
 use crate::domain::fault::Faults;
 use crate::domain::id::NoticeId;
+use crate::domain::ladder::End;
 use crate::domain::parse::{Object, Place};
 use crate::domain::receipt::{Acknowledger, Means, Receipt, ReceiptLevel, Stage};
+use crate::domain::terms::Ladder;
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, deliveries, duties, ledger, standing};
+use crate::store::{AnyConnection, deliveries, duties, escalations, ledger, standing, tasks};
 
 /// What a controller sends to acknowledge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +117,8 @@ impl Service {
         }
         notices::mark_acknowledged(connection, &fact.id, now)?;
         deliveries::close(connection, &fact.id)?;
+        escalations::end(connection, &fact.id, &[Ladder::Delivered, Ladder::Acknowledged], End::Acknowledged)?;
+        tasks::close(connection, &fact.id, now)?;
         let duties = duties::of_notices(connection, &[fact.id.as_str()])?;
         let changed = course(duties, informed::by_acknowledgement(fact, now), Earlier::default(), &self.law.calendar);
         ledger::append(connection, &[proof(fact, actor, &receipt, &changed)])?;

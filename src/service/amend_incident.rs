@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
+use super::carry_out::Deadline;
 use super::error::refused;
 use super::file_incident::{filing_processor, planned};
 use super::next_version::{Bound, NextVersion};
@@ -154,7 +155,7 @@ impl Service {
             None => self.aftermath(connection, &effect, before)?,
         };
         let told_others = self.store_aftermath(connection, &after, now)?;
-        let deadline = now + Duration::DAY;
+        let deadline = Deadline::in_a_day(now);
         let notices: Vec<_> = plan.later.iter().zip(&ids).map(|(later, id)| later.notice(id, deadline)).collect();
         let telling = plan.next.telling(&actor.organisation, plan.next.kind.event(), hold, now);
         let has_deliveries = self.tell_notices(connection, telling, &notices)?;
@@ -174,7 +175,7 @@ impl AmendPlan {
 }
 
 impl Later {
-    fn notice<'a>(&'a self, id: &'a NoticeId, deadline: OffsetDateTime) -> NewNotice<'a> {
+    fn notice<'a>(&'a self, id: &'a NoticeId, deadline: Deadline) -> NewNotice<'a> {
         NewNotice {
             id,
             agreement: &self.newest.agreement,

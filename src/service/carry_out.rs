@@ -55,7 +55,7 @@ struct Waiting {
 struct Prepared<'p> {
     notice: NoticeId,
     told: &'p Told,
-    deadline: OffsetDateTime,
+    deadline: Deadline,
 }
 
 impl Service {
@@ -74,7 +74,7 @@ impl Service {
         let mut prepared = Vec::with_capacity(plan.told.len());
         for told in &plan.told {
             let owed = self.duties_of_party(birth, told);
-            prepared.push(Prepared { notice: self.id(now), told, deadline: deadline(&owed, now) });
+            prepared.push(Prepared { notice: self.id(now), told, deadline: Deadline::of(&owed, now) });
             all_duties.extend(owed);
             all_duties.extend(self.open_item_duties(birth, &told.agreement.controller, &told.own_items));
         }
@@ -101,11 +101,31 @@ impl Service {
     }
 }
 
-/// Until when a notice is tried densely. Where the limit has passed already, haste is greatest: for a day at least.
-pub(super) fn deadline(owed: &[Duty], now: OffsetDateTime) -> OffsetDateTime {
-    let telling = owed.iter().filter(|duty| is_telling(&duty.obligation));
-    let alarm = telling.filter_map(|duty| duty.state.due()).map(|due| due.alarm_at).min();
-    alarm.into_iter().chain([now + Duration::DAY]).max().unwrap_or(now)
+/// When a notice must be there, and until when it is tried densely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deadline {
+    /// The alarm of the duty to tell, UTC: the end of the window of the ladders.
+    pub(super) due: OffsetDateTime,
+    /// Never earlier, and a day from now at least, UTC: where the limit has passed already, haste is greatest.
+    pub(super) tried_until: OffsetDateTime,
+}
+
+impl Deadline {
+    /// A day for both.
+    pub(super) fn in_a_day(now: OffsetDateTime) -> Self {
+        Self { due: now + Duration::DAY, tried_until: now + Duration::DAY }
+    }
+
+    /// By what is still owed to one controller; a day where nothing to tell is owed, or the limit has passed already.
+    pub(super) fn of(owed: &[Duty], now: OffsetDateTime) -> Self {
+        let telling = owed.iter().filter(|duty| is_telling(&duty.obligation) && duty.state.is_open());
+        let alarm = telling.filter_map(|duty| duty.state.due()).map(|due| due.alarm_at).min();
+        let Self { due, tried_until } = Self::in_a_day(now);
+        Self {
+            due: alarm.filter(|alarm| *alarm > now).unwrap_or(due),
+            tried_until: alarm.map_or(tried_until, |alarm| alarm.max(tried_until)),
+        }
+    }
 }
 
 fn store_incident(

@@ -9,7 +9,7 @@ use url::Url;
 use super::dispatch::Dispatch;
 use super::letters::LetterFacts;
 use super::tell_duties::step_of;
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, escalation_event};
 use crate::crypto::webhook_signatures;
 use crate::domain::course::region;
 use crate::domain::delivery::Lane;
@@ -33,6 +33,10 @@ pub struct Outgoing {
     pub delivery: String,
     /// Number of the attempt.
     pub number: i32,
+    /// How many attempts before it are not charged.
+    pub uncharged: i32,
+    /// When it was due.
+    pub due_at: OffsetDateTime,
     /// The lease under which it is made.
     pub lease: i64,
     /// Type of event.
@@ -57,6 +61,13 @@ pub struct Outgoing {
     pub started_at: OffsetDateTime,
 }
 
+impl Outgoing {
+    /// Number of the attempt, without those that are not charged.
+    pub(super) fn charged(&self) -> i32 {
+        self.number - self.uncharged
+    }
+}
+
 /// Everything the bodies of a batch need, read with one statement each.
 pub(super) struct Facts {
     targets: HashMap<String, Target>,
@@ -65,6 +76,8 @@ pub(super) struct Facts {
     pub(super) authority: Clocks,
     duties: HashMap<String, Duty>,
     names: HashMap<String, String>,
+    /// What messages about steps of ladders say, by delivery.
+    escalated: HashMap<String, Value>,
     pub(super) letters: LetterFacts,
 }
 
@@ -176,11 +189,15 @@ impl Service {
             | EventType::NoticeCorrection
             | EventType::NoticeCompletion
             | EventType::NoticeWithdrawal
-            | EventType::NoticeReminder
-            | EventType::NoticeEscalated => {
+            | EventType::NoticeReminder => {
                 let id = claimed.notice_id.as_deref().unwrap_or_default();
                 let notice = facts.notices.get(id).ok_or_else(|| corrupt("notice_id"))?;
                 self.notice_data(notice, &target, facts, now)
+            }
+            EventType::NoticeEscalated => {
+                let mut data = facts.escalated.get(&claimed.id).cloned().ok_or_else(|| corrupt("step"))?;
+                data["recipient"] = recipient(&target);
+                data
             }
             EventType::DutyDueSoon | EventType::DutyOverdue | EventType::DutyMet => {
                 let id = claimed.duty_id.as_deref().unwrap_or_default();
@@ -245,9 +262,12 @@ impl Service {
         let at = |micros: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(now);
         Ok(Outgoing {
             number: claimed.attempts,
+            uncharged: claimed.uncharged,
+            due_at: at(claimed.due_at),
             lease: claimed.lease,
             event,
-            notice: claimed.notice_id,
+            // What the processor is told about a notice is no telling of that notice.
+            notice: claimed.notice_id.filter(|_| event != EventType::NoticeEscalated),
             verified: target.verified,
             endpoint: target.id,
             lane: Lane::from_index(claimed.lane).unwrap_or(Lane::Retry),
@@ -376,7 +396,7 @@ fn read_facts<'c>(
     claimed: impl Iterator<Item = &'c Claimed> + Clone,
 ) -> Result<Facts, ServiceError> {
     let notice_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
-    let duty_ids: Vec<&str> = claimed.filter_map(|claimed| claimed.duty_id.as_deref()).collect();
+    let duty_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
     let notices = notices::facts_unlocked(connection, &notice_ids)?;
     let mut processors: Vec<String> = notices.iter().map(|notice| notice.processor.to_string()).collect();
     processors.sort_unstable();
@@ -385,6 +405,7 @@ fn read_facts<'c>(
     Ok(Facts {
         targets,
         names: parties::names(connection, &processors)?,
+        escalated: escalation_event::of_claimed(connection, claimed)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
         authority: own_clocks(connection, &notice_ids)?,
         letters,

@@ -118,6 +118,7 @@ impl Service {
             event,
             notice,
             duty: None,
+            rung: None,
             endpoint: endpoint.id.clone(),
             organisation: endpoint.organisation.clone(),
             tenant: endpoint.created_by.clone(),

@@ -42,6 +42,14 @@ pub enum Dispatch {
 }
 
 impl Dispatch {
+    /// Where it goes: the URL of a webhook, or the address of a mailbox.
+    pub(super) fn address(&self) -> &str {
+        match self {
+            Self::Post { url, .. } => url.as_str(),
+            Self::Mail { recipient, .. } | Self::Unsent { recipient, .. } => recipient,
+        }
+    }
+
     /// The address as an attempt is recorded with it.
     pub(super) fn url(&self) -> String {
         match self {

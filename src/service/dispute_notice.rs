@@ -6,6 +6,7 @@ use super::{Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
 use crate::domain::id::NoticeId;
+use crate::domain::ladder::End;
 use crate::domain::receipt::{Dispute, Means, Receipt, ReceiptLevel, Stage};
 use crate::domain::terms::Ladder;
 use crate::store::{AnyConnection, escalations, ledger, notices};
@@ -25,7 +26,7 @@ impl Service {
             let (receipt, is_new) = service.issue_receipt(connection, &fact, stage)?;
             if is_new {
                 notices::mark_disputed(connection, &id, now)?;
-                escalations::end(connection, &id, Ladder::Acknowledged)?;
+                escalations::end(connection, &id, &[Ladder::Acknowledged], End::Disputed)?;
                 ledger::append(connection, &[proof(&fact, &actor, &receipt, &[])])?;
             }
             Ok::<_, ServiceError>(receipt)

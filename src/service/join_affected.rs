@@ -7,7 +7,7 @@ use serde_json::Value;
 use time::{Date, OffsetDateTime};
 
 use super::amend_incident::{Request, newest_version, standing};
-use super::carry_out::deadline;
+use super::carry_out::Deadline;
 use super::derive::Birth;
 use super::file_incident::{Told, filing_processor, planned};
 use super::next_version::{Bound, NextVersion};
@@ -164,13 +164,13 @@ impl Service {
         let next = &plan.next;
         let birth = Birth { incident: &next.incident, processor: &actor.organisation, plan: &next.plan, now };
         let mut born = Vec::with_capacity(next.plan.told.len() * 4);
-        let mut notices: Vec<(NoticeId, &Told, OffsetDateTime)> = Vec::with_capacity(next.plan.told.len());
+        let mut notices: Vec<(NoticeId, &Told, Deadline)> = Vec::with_capacity(next.plan.told.len());
         for told in &next.plan.told {
             let controller = &told.agreement.controller;
             let known_at = plan.known_at.get(controller).copied().unwrap_or(now);
             let owed = self.duties_of_party(birth, told);
             let owed: Vec<_> = owed.into_iter().map(|duty| self.starting(duty, known_at)).collect();
-            notices.push((self.id(now), told, deadline(&owed, now)));
+            notices.push((self.id(now), told, Deadline::of(&owed, now)));
             born.extend(owed);
             born.extend(self.open_item_duties(birth, controller, &told.own_items));
         }

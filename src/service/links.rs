@@ -121,7 +121,10 @@ impl Service {
             if mailed.event != EventType::EndpointVerify {
                 return Err(ServiceError::NotFound);
             }
-            let proven = endpoints::prove(connection, &mailed.endpoint, now)?.ok_or(ServiceError::NotFound)?;
+            let target = endpoints::targets(connection, &[mailed.endpoint.to_string()])?.pop();
+            let address = target.ok_or(ServiceError::NotFound)?.address;
+            let proven =
+                endpoints::prove(connection, &mailed.endpoint, &address, now)?.ok_or(ServiceError::NotFound)?;
             if !proven.was_verified {
                 deliveries::hasten(connection, &[mailed.endpoint.to_string()], now)?;
                 let actor = mailed.holder();

@@ -84,6 +84,7 @@ impl Service {
             event: EventType::EndpointVerify,
             notice: None,
             duty: None,
+            rung: None,
             endpoint: EndpointId::Mailbox(mailbox.id.clone()),
             organisation: mailbox.organisation.clone(),
             tenant: processor.clone(),

@@ -9,6 +9,8 @@ mod amend_incident;
 mod answer;
 mod answer_filing;
 mod answer_instruction;
+mod answer_task;
+mod audit_delivery;
 mod bootstrap;
 mod carry_out;
 mod change_agreement;
@@ -25,6 +27,9 @@ mod dispatch;
 mod dispute_notice;
 mod duty_facts;
 mod error;
+mod escalate;
+mod escalation_actions;
+mod escalation_event;
 mod file_incident;
 mod give_instruction;
 mod happen;
@@ -38,10 +43,12 @@ mod links;
 mod mail_policy;
 mod mailboxes;
 mod mailed;
+mod network_watch;
 mod next_version;
 mod on_behalf;
 mod part;
 mod preview_incident;
+mod probe_endpoints;
 mod read;
 mod receipts;
 mod receive_acknowledgement;
@@ -52,6 +59,7 @@ mod record_attempts;
 mod record_decision;
 mod record_filing;
 mod redeliver;
+mod redeliver_failed;
 mod release_incident;
 mod reopen_duty;
 mod report;
@@ -60,8 +68,11 @@ mod report_outcomes;
 mod rotate_webhook;
 mod show_agreements;
 mod show_authority;
+mod show_endpoints;
+mod show_escalation;
 mod show_organisations;
 mod show_outcomes;
+mod show_tasks;
 mod show_versions;
 mod show_webhooks;
 mod tell_duties;
@@ -71,6 +82,7 @@ mod test_webhook;
 mod verify_endpoint;
 mod verify_ledger;
 mod waive_duty;
+mod watch_clocks;
 
 use std::sync::Arc;
 
@@ -86,11 +98,15 @@ use crate::domain::law::Law;
 use crate::entropy::Entropy;
 use crate::store::Store;
 
+pub use crate::store::audit_of_delivery::Counted;
 pub use crate::store::duties::DutyFilter;
+pub use crate::store::endpoint_views::EndpointFilter;
 pub use crate::store::incidents::IncidentFilter;
 pub use crate::store::notices::NoticeFilter;
+pub use crate::store::tasks::TaskFilter;
 pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
+pub use audit_delivery::{DeliveryAudit, Finding, Queue};
 pub use bootstrap::operator_id;
 pub use claim_deliveries::Outgoing;
 pub use dispatch::Dispatch;
@@ -99,17 +115,20 @@ pub use import_agreements::ImportRow;
 pub use links::{Linked, Opened, Visitor};
 pub use mail_policy::{Compose, MailDraft, MailPolicy};
 pub use mailed::MailEvidence;
+pub use network_watch::NetworkWatch;
 pub use preview_incident::Preview;
 pub use read::{LedgerEntry, LedgerFilter};
 pub use receive_acknowledgement::AcknowledgementError;
 pub use receive_bounce::Reported;
 pub use receive_notice::{Inbound, InboundError, Taken};
 pub use record_attempts::Attempted;
+pub use redeliver_failed::Redelivered;
 pub use release_incident::Release;
 pub use show_agreements::AgreementFilter;
 pub use show_authority::Supervision;
 pub use show_outcomes::DutyWithClocks;
 pub use verify_ledger::{Misfit, Verification, verify_ledger};
+pub use watch_clocks::Clocks;
 
 /// Says why requests may not go to an address.
 pub type CheckUrl = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;
@@ -155,6 +174,8 @@ pub struct Service {
     pub zone: Arc<str>,
     /// How long a claimed delivery is held, in real time; longer than any attempt may take, so that no heartbeat is needed.
     pub lease: time::Duration,
+    /// Whether our own network works, as far as this process can tell.
+    pub network: NetworkWatch,
     /// Wakes the workers after a commit that gave them work. A lost wake-up costs only delay.
     pub nudge: Arc<Notify>,
 }

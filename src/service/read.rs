@@ -14,6 +14,7 @@ use crate::store::deliveries::{self, DeliveryView};
 use crate::store::duties::{self, DutyFilter, Side};
 use crate::store::incidents::{self, IncidentFilter};
 use crate::store::ledger::{self, EntryRow};
+use crate::store::notice_history::{self, HistoryItem};
 use crate::store::notices::{self, NoticeFilter};
 use crate::store::{AnyConnection, micros, parties};
 
@@ -102,16 +103,30 @@ impl Service {
         notice: NoticeId,
         page: PageRequest,
     ) -> Result<Page<DeliveryView>, ServiceError> {
-        let tenant = actor.organisation.clone();
+        let (tenant, now) = (actor.organisation.clone(), self.clock.now());
         self.store
             .read(move |connection| {
                 let found = notices::find(connection, &tenant, &notice)?.ok_or(ServiceError::NotFound)?;
                 if found.summary.processor.id != tenant {
                     return Err(ServiceError::NotFound);
                 }
-                Ok(deliveries::of_notice(connection, &tenant, &notice, &page)?)
+                Ok(deliveries::of_notice(connection, &tenant, &notice, &page, now)?)
             })
             .await
+    }
+
+    /// One page of what happened to a notice, oldest first: for its processor, and for its controller what concerns it.
+    pub async fn show_history(
+        &self,
+        actor: &Actor,
+        notice: NoticeId,
+        page: PageRequest,
+    ) -> Result<Page<HistoryItem>, ServiceError> {
+        let tenant = actor.organisation.clone();
+        let read = move |connection: &mut AnyConnection| {
+            notice_history::list(connection, &tenant, &notice, &page)?.ok_or(ServiceError::NotFound)
+        };
+        self.store.read(read).await
     }
 
     /// One page of the board, most urgent first: for a processor the duties of its incidents, for others those that concern them.

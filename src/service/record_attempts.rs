@@ -9,19 +9,21 @@ use super::claim_deliveries::Outgoing;
 use super::informed::{self, Arrival};
 use super::mailed::MailEvidence;
 use super::receipts::proof;
+use super::verify_endpoint::{echoes, note_verifications};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::{Earlier, Reached, course};
 use crate::domain::delivery::{Next, next, next_of_reminder, retry_after};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
+use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, ledger, mail_evidence, micros, receipts};
-use crate::telemetry;
+use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, mail_evidence, micros, receipts};
+use crate::telemetry::{self, Timed};
 
 /// A request that was sent, and what came of it.
 #[derive(Debug, Clone)]
@@ -49,12 +51,32 @@ pub struct Attempted {
 }
 
 impl Attempted {
-    /// The word of an endpoint that has not proved itself is no proof that a notice has arrived.
-    fn judged(mut self) -> Self {
+    /// The word of an endpoint that has not proved itself is no proof that a notice has arrived. A webhook proves itself by
+    /// answering the challenge of its verification, `challenge`, and by nothing less.
+    fn judged(mut self, challenge: impl FnOnce(&str) -> String) -> Self {
         if self.outcome == Outcome::Delivered && self.sent.notice.is_some() && !self.sent.verified {
             self.outcome = Outcome::Accepted;
         }
+        if self.outcome.is_success() && self.asked_to_echo() {
+            let has_echoed = echoes(&self.answer, &challenge(&self.sent.delivery));
+            self.outcome = if has_echoed { Outcome::Delivered } else { Outcome::Configuration(FailureKind::NoEcho) };
+        }
         self
+    }
+
+    /// Whether this webhook will not get better by itself, so that the next channel of its notice opens now.
+    fn is_stuck(&self) -> bool {
+        let is_stuck = match self.outcome {
+            Outcome::Gone => true,
+            Outcome::Configuration(_) => self.sent.number >= 2,
+            _ => false,
+        };
+        is_stuck && self.sent.endpoint.channel() == Channel::Webhook
+    }
+
+    /// Whether a webhook was asked to prove itself; a mailbox is confirmed by who reads it.
+    pub(super) fn asked_to_echo(&self) -> bool {
+        self.sent.event == EventType::EndpointVerify && self.sent.endpoint.channel() == Channel::Webhook
     }
 }
 
@@ -65,26 +87,29 @@ impl Service {
             return Ok(());
         }
         let service = self.clone();
+        let lenient = self.network.judge(&attempted);
         let told_others = self
             .store
             .write(move |connection| {
-                let attempted: Vec<_> = attempted.into_iter().map(Attempted::judged).collect();
+                let attempted: Vec<_> =
+                    attempted.into_iter().map(|one| one.judged(|delivery| service.challenge(delivery))).collect();
                 // Notices are locked before their deliveries, in the order in which an acknowledgement does it.
                 let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
                 let facts = notices::facts(connection, &ids)?;
-                service.record(connection, &attempted)?;
-                service.note_verifications(connection, &attempted)?;
+                service.record(connection, &attempted, lenient)?;
+                note_verifications(connection, &attempted)?;
                 let told = service.arrived(connection, &attempted, facts)?;
                 Ok::<_, ServiceError>((told, attempted))
             })
             .await?;
         let (told, attempted) = told_others;
         for one in &attempted {
-            telemetry::delivery_attempted(one.outcome.as_str());
-            if one.outcome == Outcome::Delivered && one.sent.number == 1 {
-                let took = one.ended_at - one.sent.created_at;
-                telemetry::delivery_late_by(took.try_into().unwrap_or_default());
-            }
+            telemetry::delivery_attempted(one.outcome.as_str(), one.sent.endpoint.channel().as_str());
+            telemetry::late_by(Timed::Delivery, one.sent.started_at - one.sent.due_at);
+        }
+        // What is recorded must not be recorded again because of this.
+        if let Err(error) = self.record_network().await {
+            tracing::error!(%error, "the state of our network could not be written down; trying again");
         }
         if told {
             self.nudge.notify_waiters();
@@ -92,22 +117,32 @@ impl Service {
         Ok(())
     }
 
-    fn record(&self, connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<(), ServiceError> {
+    fn record(
+        &self,
+        connection: &mut AnyConnection,
+        attempted: &[Attempted],
+        lenient: bool,
+    ) -> Result<(), ServiceError> {
         let ended: Vec<_> = attempted.iter().map(ended).collect();
         deliveries::close_attempts(connection, &ended)?;
         mail_evidence::keep_dialogues(
             connection,
             &attempted.iter().filter_map(Attempted::dialogue).collect::<Vec<_>>(),
         )?;
-        let speaking = attempted.iter().filter(|one| one.speaks_of_the_endpoint());
+        let speaking = attempted.iter().filter(|one| !one.is_spared(lenient) && one.speaks_of_the_endpoint());
         let outcomes: Vec<_> = speaking.map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
         let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
         let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
-        let finished: Vec<_> =
-            attempted.iter().filter(|one| held.contains(&one.sent.delivery)).map(|one| self.finished(one)).collect();
+        let still_held = attempted.iter().filter(|one| held.contains(&one.sent.delivery));
+        let finish = |one| if Attempted::is_spared(one, lenient) { self.put_off(one) } else { self.finished(one) };
+        let finished: Vec<_> = still_held.map(finish).collect();
         deliveries::finish(connection, &finished)?;
-        Ok(deliveries::hasten(connection, &recovered, self.clock.now())?)
+        // Not before what was sent just now is finished, or it would go out again.
+        deliveries::hasten(connection, &recovered, self.clock.now())?;
+        let stuck: Vec<_> =
+            attempted.iter().filter(|one| one.is_stuck()).filter_map(|one| one.sent.notice.as_deref()).collect();
+        Ok(escalations::hasten(connection, &stuck, self.clock.now())?)
     }
 
     fn finished(&self, one: &Attempted) -> FinishedDelivery {
@@ -117,7 +152,7 @@ impl Service {
         let next = if one.sent.notice.is_some() { next } else { next_of_reminder };
         let next = match one.sent.endpoint.channel() {
             Channel::Email => one.next_mail(chance),
-            _ => next(one.outcome, one.sent.number, window, wish, one.ended_at, chance),
+            _ => next(one.outcome, one.sent.charged(), window, wish, one.ended_at, chance),
         };
         let (state, next_at) = match next {
             Next::Done => ("delivered", one.ended_at),
@@ -131,6 +166,7 @@ impl Service {
             state,
             lane: one.sent.lane.later().index(),
             next_at: micros(next_at),
+            uncharged: one.sent.uncharged,
         }
     }
 

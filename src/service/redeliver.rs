@@ -1,13 +1,12 @@
 //! Sending a notice again because somebody asks for it.
 
-use serde_json::json;
 use time::OffsetDateTime;
 
+use super::redeliver_failed::requested;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::NoticeId;
-use crate::domain::ledger::{NewEntry, Stream};
-use crate::store::{AnyConnection, deliveries, ledger, notices, releases};
+use crate::store::{AnyConnection, ledger, notices, redeliveries, releases};
 
 impl Service {
     /// Makes every delivery of the notice due at once, delivered ones included; answers their ids. For its processor.
@@ -34,7 +33,7 @@ fn reopen(
         let detail = "The version that this notice tells waits for its release by a second person.".into();
         return Err(ServiceError::Conflict { code: "awaiting-release", detail });
     }
-    let reopened = deliveries::reopen(connection, id, now)?;
+    let reopened = redeliveries::reopen(connection, id, now)?;
     if reopened.is_empty() {
         return Err(ServiceError::Conflict {
             code: "no-endpoint",
@@ -42,16 +41,6 @@ fn reopen(
                 .into(),
         });
     }
-    let entry = NewEntry {
-        stream: Stream::Notice(id.clone()),
-        tenant: fact.processor,
-        counterpart: Some(fact.controller),
-        kind: "notice.redelivery_requested",
-        object: id.to_string(),
-        facts: json!({"deliveries": reopened}),
-        actor: actor.clone(),
-        at: now,
-    };
-    ledger::append(connection, &[entry])?;
+    ledger::append(connection, &[requested(actor, id, &fact.controller, &reopened, now)])?;
     Ok(reopened)
 }

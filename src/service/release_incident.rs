@@ -1,9 +1,12 @@
 //! Four eyes: nothing of a version leaves before a second person has released exactly that version, or the processor's own rule
 //! for the end of the waiting says what happens.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
+use super::carry_out::Deadline;
 use super::duty_facts::all_duty_facts;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
@@ -16,7 +19,8 @@ use crate::domain::milestone::Milestone;
 use crate::domain::organisation::{OnTimeout, ReleasePolicy};
 use crate::domain::owed::is_telling;
 use crate::domain::parse::Place;
-use crate::store::{AnyConnection, duties, ledger, outbox, parties, releases};
+use crate::store::escalations::{self, FirstSteps};
+use crate::store::{AnyConnection, duties, ledger, outbox, parties, releases, watched};
 use crate::telemetry;
 
 /// Which version is released.
@@ -129,6 +133,7 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
         let sent = outbox::open_held(connection, id, version, now)?;
+        begin_ladders(connection, id, version, now)?;
         let duty = release_duty_of(connection, id, &actor.organisation, version)?;
         let reached = duty.map(|duty| Reached::of(Milestone::Released, now, duty.id)).into_iter().collect();
         let mut changed = self.happened(connection, id, &actor.organisation, reached, now)?;
@@ -171,6 +176,31 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// The ladders of notices that were held back begin when these leave.
+fn begin_ladders(
+    connection: &mut AnyConnection,
+    id: &IncidentId,
+    version: i32,
+    now: OffsetDateTime,
+) -> Result<(), ServiceError> {
+    let notices = watched::of_version(connection, id, version)?;
+    let ids: Vec<String> = notices.iter().map(|one| one.notice.to_string()).collect();
+    let tried: HashSet<String> = outbox::tried(connection, &ids)?.into_iter().map(|(notice, _)| notice).collect();
+    let controllers: Vec<&str> = notices.iter().map(|one| one.agreement.controller.as_str()).collect();
+    let mut owed: HashMap<String, Vec<Duty>> = HashMap::new();
+    for duty in duties::of_parties(connection, id, &controllers)? {
+        owed.entry(duty.party.to_string()).or_default().push(duty);
+    }
+    let first = notices.iter().map(|one| FirstSteps {
+        notice: &one.notice,
+        ladders: &one.agreement.terms.escalation,
+        made: now,
+        deadline: Deadline::of(owed.get(one.agreement.controller.as_str()).map_or(&[], Vec::as_slice), now).due,
+        reached: tried.contains(one.notice.as_str()),
+    });
+    Ok(escalations::begin(connection, &first.collect::<Vec<_>>())?)
 }
 
 fn release_duty_of(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use time::OffsetDateTime;
 use url::Url;
 
 use super::acknowledge::unknown_controller;
@@ -58,7 +59,7 @@ impl Service {
         let (service, tenant, now) = (self.clone(), actor.organisation.clone(), self.clock.now());
         self.store
             .read(move |connection| {
-                let material = gather(connection, &tenant, &id, controller.as_ref(), zone)?;
+                let material = gather(connection, &tenant, &id, controller.as_ref(), zone, now)?;
                 let controller = &material.controller.id;
                 let outcomes = service.outcomes(connection, &tenant, &id, controller, &material.duties, now)?;
                 Ok(map(material, outcomes))
@@ -73,6 +74,7 @@ fn gather(
     id: &IncidentId,
     controller: Option<&OrganisationId>,
     zone: String,
+    now: OffsetDateTime,
 ) -> Result<Material, ServiceError> {
     let incident = incidents::find(connection, tenant, id)?.ok_or(ServiceError::NotFound)?;
     let is_processor = incident.processor.id == *tenant;
@@ -87,7 +89,7 @@ fn gather(
         let receipts = receipts::of(connection, &[summary.id.as_str()])?;
         // Attempts are evidence of the processor's telling; the controller whom they concern sees them too.
         let processor = &summary.processor.id;
-        let deliveries = deliveries::of_notice(connection, processor, &summary.id, &page)?.items;
+        let deliveries = deliveries::of_notice(connection, processor, &summary.id, &page, now)?.items;
         tellings.push(Telling { summary, receipts, deliveries });
     }
     let organisation = |connection: &mut AnyConnection, id: &OrganisationId| {

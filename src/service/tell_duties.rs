@@ -16,6 +16,7 @@ use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::vocabulary::Channel;
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::{AnyConnection, duties, endpoints, ledger, standing};
+use crate::telemetry::{self, Timed};
 
 /// How many clocks are looked at in one transaction.
 const BATCH: i64 = 500;
@@ -81,6 +82,7 @@ impl Service {
         let mut tellings = Vec::new();
         for (duty, fired) in changed.iter().zip(&fired) {
             let Some((from, fired)) = fired else { continue };
+            telemetry::late_by(Timed::Alarm, lateness(duty, fired, now));
             entries.push(entry(duty, fired, now));
             tellings.extend(telling(duty, *from, fired.step));
         }
@@ -147,6 +149,7 @@ impl Service {
             event: telling.event,
             notice: None,
             duty: Some((telling.duty.id.clone(), stored(telling.duty, telling.step))),
+            rung: None,
             endpoint: endpoint.id.clone(),
             organisation: endpoint.organisation.clone(),
             tenant: telling.duty.processor.clone(),
@@ -208,8 +211,13 @@ fn telling(duty: &Duty, from: Step, step: Step) -> Option<Telling<'_>> {
     Some(Telling { duty, event, step: step.index() })
 }
 
-fn entry(duty: &Duty, fired: &Fired, now: OffsetDateTime) -> NewEntry {
+/// How long after its time a step is fired.
+fn lateness(duty: &Duty, fired: &Fired, now: OffsetDateTime) -> Duration {
     let due = duty.state.due().and_then(|due| due.at(fired.step)).unwrap_or(now);
+    now - due
+}
+
+fn entry(duty: &Duty, fired: &Fired, now: OffsetDateTime) -> NewEntry {
     let skipped: Vec<_> = fired.skipped.iter().map(|step| step.as_str()).collect();
     NewEntry {
         stream: Stream::Incident(duty.incident.clone()),
@@ -220,7 +228,7 @@ fn entry(duty: &Duty, fired: &Fired, now: OffsetDateTime) -> NewEntry {
         facts: json!({
             "step": fired.step.as_str(),
             "skipped": skipped,
-            "late_ms": i64::try_from((now - due).whole_milliseconds()).unwrap_or(i64::MAX),
+            "late_ms": i64::try_from(lateness(duty, fired, now).whole_milliseconds()).unwrap_or(i64::MAX),
             "duty": duty_facts(duty),
         }),
         actor: Actor::service(duty.processor.clone()),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
+use super::carry_out::Deadline;
 use super::file_incident::Told;
 use super::{Service, ServiceError};
 use crate::domain::event::EventType;
@@ -27,13 +28,13 @@ pub(super) struct NewNotice<'a> {
     pub(super) content_sha256: &'a str,
     /// Whether nothing is open of what the agreement demands.
     pub(super) complete: bool,
-    /// Until when it is tried densely.
-    pub(super) deadline: OffsetDateTime,
+    /// When it must be there, and until when it is tried densely.
+    pub(super) deadline: Deadline,
 }
 
 impl<'a> NewNotice<'a> {
     /// The first notice to a controller.
-    pub(super) fn first(id: &'a NoticeId, told: &'a Told, deadline: OffsetDateTime) -> Self {
+    pub(super) fn first(id: &'a NoticeId, told: &'a Told, deadline: Deadline) -> Self {
         Self {
             id,
             agreement: &told.agreement,
@@ -87,13 +88,19 @@ impl Service {
         for one in new {
             let told = rows.len();
             for endpoint in reach.at_once(one.agreement, telling.processor) {
-                let message = self.message_to(endpoint, telling.event, Some(one.id.clone()), one.deadline, telling.now);
+                let message = self.message_to(
+                    endpoint,
+                    telling.event,
+                    Some(one.id.clone()),
+                    one.deadline.tried_until,
+                    telling.now,
+                );
                 rows.push(NewDelivery { held: telling.held, tenant: telling.processor.clone(), ..message });
             }
             let terms = &one.agreement.terms;
             let ladders = &terms.escalation;
             let reached = rows.len() > told;
-            steps.push(FirstSteps { notice: one.id, ladders, made: telling.now, deadline: one.deadline, reached });
+            steps.push(FirstSteps { notice: one.id, ladders, made: telling.now, deadline: one.deadline.due, reached });
         }
         outbox::enqueue(connection, &rows, telling.now)?;
         if !telling.held {
@@ -124,7 +131,7 @@ impl Telling<'_> {
             incident_version: self.version,
             complete: one.complete,
             drill: self.drill,
-            deadline_at: micros(one.deadline),
+            deadline_at: micros(one.deadline.tried_until),
             informed_by: one.agreement.terms.informed_by.as_str(),
         }
     }
@@ -149,20 +156,21 @@ impl<'e> Reach<'e> {
     }
 }
 
-/// Whether the agreement with `processor` sends notices to this endpoint: it names it, or names none of its kind where webhooks
-/// are meant, and allows the place where it stands.
+/// Whether the agreement with `processor` sends notices to this endpoint: it means it, and allows the place where it stands.
 pub(super) fn goes_to(agreement: &InForce, endpoint: &Endpoint, processor: &OrganisationId) -> bool {
+    is_meant(agreement, endpoint, processor) && agreement.terms.allows_place(endpoint.location.as_deref())
+}
+
+/// Whether the agreement with `processor` means this endpoint: it names it, or names none of its kind where webhooks are meant.
+pub(super) fn is_meant(agreement: &InForce, endpoint: &Endpoint, processor: &OrganisationId) -> bool {
     let addressees = &agreement.terms.addressees;
-    let named = match endpoint.id.channel() {
-        Channel::Email => {
-            let is_it = |address: &String| address.eq_ignore_ascii_case(&endpoint.address);
-            let named = addressees.iter().any(|addressee| addressee.address.as_ref().is_some_and(is_it));
-            named && endpoint.created_by == *processor
-        }
-        _ => {
-            let mut named = addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
-            named.peek().is_none() || named.any(|webhook| webhook.as_str() == endpoint.id.as_str())
-        }
+    let named = if endpoint.id.channel() == Channel::Email {
+        let is_it = |address: &String| address.eq_ignore_ascii_case(&endpoint.address);
+        let named = addressees.iter().any(|addressee| addressee.address.as_ref().is_some_and(is_it));
+        named && endpoint.created_by == *processor
+    } else {
+        let mut named = addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
+        named.peek().is_none() || named.any(|webhook| webhook.as_str() == endpoint.id.as_str())
     };
-    named && endpoint.hears(processor) && agreement.terms.allows_place(endpoint.location.as_deref())
+    named && endpoint.hears(processor)
 }

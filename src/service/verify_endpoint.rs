@@ -7,13 +7,13 @@ use super::record::Deed;
 use super::record_attempts::Attempted;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
-use crate::domain::delivery::Lane;
 use crate::domain::delivery_outcome::Outcome;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
-use crate::domain::id::OrganisationId;
+use crate::domain::id::{DeliveryId, OrganisationId};
+use crate::store::endpoints::{self, Endpoint};
 use crate::store::outbox::{self, NewDelivery};
-use crate::store::{AnyConnection, deliveries, endpoints, ledger};
+use crate::store::{AnyConnection, deliveries, ledger};
 
 /// How long a verification is tried densely.
 const WINDOW: Duration = Duration::DAY;
@@ -28,40 +28,53 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
         let endpoint = endpoints::find(connection, owner, id)?.ok_or(ServiceError::NotFound)?;
-        let message = self.message_to(&endpoint, EventType::EndpointVerify, None, now + WINDOW, now);
-        let lane = if message.lane == Lane::Mail { Lane::Mail } else { Lane::Replay };
-        outbox::enqueue(connection, &[NewDelivery { lane, ..message }], now)?;
-        Ok(())
+        Ok(outbox::enqueue(connection, &[self.verification_of(&endpoint, now)], now)?)
     }
 
-    /// Marks endpoints that have echoed what they were asked to; what is owed to them goes out at once.
-    pub(super) fn note_verifications(
-        &self,
-        connection: &mut AnyConnection,
-        attempted: &[Attempted],
-    ) -> Result<(), ServiceError> {
-        let proved = attempted.iter().filter(|one| {
-            one.sent.event == EventType::EndpointVerify
-                && one.outcome == Outcome::Delivered
-                && echoes(&one.answer, &self.challenge(&one.sent.delivery))
-        });
-        for one in proved {
-            let Some(endpoint) = endpoints::prove(connection, &one.sent.endpoint, one.ended_at)? else { continue };
-            deliveries::hasten(connection, &[one.sent.endpoint.to_string()], one.ended_at)?;
-            if !endpoint.was_verified {
-                let actor = Actor::service(endpoint.created_by.clone());
-                let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: one.ended_at };
-                let facts = json!({"delivery": one.sent.delivery});
-                let id = one.sent.endpoint.as_str();
-                ledger::append(connection, &[deed.entry("endpoint.verified", id, None, facts)])?;
-            }
-        }
-        Ok(())
+    /// The message that asks `endpoint` to prove itself.
+    pub(super) fn verification_of(&self, endpoint: &Endpoint, now: OffsetDateTime) -> NewDelivery {
+        let message = self.message_to(endpoint, EventType::EndpointVerify, None, now + WINDOW, now);
+        NewDelivery { lane: message.lane.replayed(), ..message }
+    }
+
+    /// Asks the endpoint `id` to prove itself anew, because its owner or whoever registered it wants to know; answers the delivery.
+    pub async fn ask_verification(&self, actor: Actor, id: EndpointId) -> Result<DeliveryId, ServiceError> {
+        let (service, now) = (self.clone(), self.clock.now());
+        let work = move |connection: &mut AnyConnection| {
+            let endpoint = endpoints::find(connection, &actor.organisation, &id)?.ok_or(ServiceError::NotFound)?;
+            let message = service.verification_of(&endpoint, now);
+            let delivery = message.id.clone();
+            outbox::enqueue(connection, &[message], now)?;
+            let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: now };
+            let facts = json!({"delivery": delivery});
+            ledger::append(connection, &[deed.entry("endpoint.verification_requested", id.as_str(), None, facts)])?;
+            Ok::<_, ServiceError>(delivery)
+        };
+        let delivery = self.store.write(work).await?;
+        self.nudge.notify_waiters();
+        Ok(delivery)
     }
 }
 
+/// Marks endpoints that have echoed what they were asked to; what is owed to them goes out at once.
+pub(super) fn note_verifications(connection: &mut AnyConnection, attempted: &[Attempted]) -> Result<(), ServiceError> {
+    let proved = attempted.iter().filter(|one| one.asked_to_echo() && one.outcome == Outcome::Delivered);
+    for one in proved {
+        let (id, address) = (&one.sent.endpoint, one.sent.dispatch.address());
+        let Some(endpoint) = endpoints::prove(connection, id, address, one.ended_at)? else { continue };
+        if !endpoint.was_verified {
+            deliveries::hasten(connection, &[id.to_string()], one.ended_at)?;
+            let actor = Actor::service(endpoint.created_by.clone());
+            let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: one.ended_at };
+            let facts = json!({"delivery": one.sent.delivery});
+            ledger::append(connection, &[deed.entry("endpoint.verified", id.as_str(), None, facts)])?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether an answer holds `challenge`, as `{"challenge": "…"}` or as its plain text.
-fn echoes(answer: &[u8], challenge: &str) -> bool {
+pub(super) fn echoes(answer: &[u8], challenge: &str) -> bool {
     let in_json = |value: Value| value["challenge"] == challenge;
     serde_json::from_slice(answer).is_ok_and(in_json) || answer.trim_ascii() == challenge.as_bytes()
 }

@@ -161,9 +161,10 @@ fn json<R: Serialize>(rows: &[R]) -> Result<String, StoreError> {
 /// The rows of the JSON parameter as a query with one column each.
 fn source(connection: &AnyConnection, table: &str, columns: &[&str]) -> String {
     match connection {
+        // `json_each` would write every row out as text again, once for each column.
         AnyConnection::Sqlite(_) => {
             let values: Vec<_> = columns.iter().map(|column| format!("value ->> '{column}' AS \"{column}\"")).collect();
-            format!("SELECT {} FROM json_each($rows)", values.join(", "))
+            format!("SELECT {} FROM jsonb_each($rows)", values.join(", "))
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(_) => {

@@ -6,12 +6,13 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::mail_evidence::{self, MailView};
 use super::row::{Door, micros};
-use super::schema::{attempt, delivery};
+use super::schema::{attempt, delivery, notice};
 use crate::domain::delivery::Lane;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
@@ -60,6 +61,12 @@ pub struct Claimed {
     /// Number of this attempt.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
+    /// How many attempts before it are not charged.
+    #[diesel(sql_type = Integer)]
+    pub uncharged: i32,
+    /// When it was due, microseconds.
+    #[diesel(sql_type = BigInt)]
+    pub due_at: i64,
     /// The token without which nothing may be written.
     #[diesel(sql_type = BigInt)]
     pub lease: i64,
@@ -107,9 +114,10 @@ pub fn claim(
         "WITH due AS MATERIALIZED (SELECT id FROM delivery \
          WHERE state = 'open' AND lane = $1 AND tenant_id = $2 AND next_at <= $3 \
          ORDER BY next_at, deadline_at LIMIT $4 {skip}) \
-         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, next_at = $5 \
+         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, due_at = next_at, next_at = $5 \
          WHERE id IN (SELECT id FROM due) \
-         RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, lease, created_at, deadline_at"
+         RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, uncharged, due_at, lease, \
+         created_at, deadline_at"
     );
     Ok(diesel::sql_query(sql)
         .bind::<Integer, _>(lane.index())
@@ -181,6 +189,8 @@ pub struct FinishedDelivery {
     pub lane: i32,
     /// Time of the next attempt, microseconds.
     pub next_at: i64,
+    /// How many attempts are not charged.
+    pub uncharged: i32,
 }
 
 /// Closes attempts, in one statement; also those whose lease was lost, since they happened.
@@ -193,13 +203,16 @@ pub fn close_attempts(connection: &mut AnyConnection, ended: &[EndedAttempt]) ->
 /// Of the given (delivery, lease) pairs the deliveries that are still held, locked until the transaction ends.
 pub fn still_held(connection: &mut AnyConnection, pairs: &[(&str, i64)]) -> Result<Vec<String>, StoreError> {
     let ids: Vec<&str> = pairs.iter().map(|(id, _)| *id).collect();
-    let wanted = delivery::id.eq_any(ids).and(delivery::state.eq("open"));
+    let wanted = among(connection, delivery::id, &ids)?;
     let columns = (delivery::id, delivery::lease);
     let rows: Vec<(String, i64)> = match connection {
-        AnyConnection::Sqlite(inner) => delivery::table.filter(wanted).select(columns).load(inner)?,
+        AnyConnection::Sqlite(inner) => {
+            delivery::table.filter(wanted).filter(delivery::state.eq("open")).select(columns).load(inner)?
+        }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => {
-            delivery::table.filter(wanted).order(delivery::id).select(columns).for_update().load(inner)?
+            let open = delivery::table.filter(wanted).filter(delivery::state.eq("open"));
+            open.order(delivery::id).select(columns).for_update().load(inner)?
         }
     };
     let held: std::collections::HashSet<(&str, i64)> = pairs.iter().copied().collect();
@@ -208,19 +221,8 @@ pub fn still_held(connection: &mut AnyConnection, pairs: &[(&str, i64)]) -> Resu
 
 /// Writes what becomes of deliveries, fenced by their lease, in one statement.
 pub fn finish(connection: &mut AnyConnection, finished: &[FinishedDelivery]) -> Result<(), StoreError> {
-    batch::update(connection, "delivery", &["id", "lease"], &["state", "lane", "next_at"], finished)?;
+    batch::update(connection, "delivery", &["id", "lease"], &["state", "lane", "next_at", "uncharged"], finished)?;
     Ok(())
-}
-
-/// When the next open delivery is due, and how many are open, per lane.
-pub fn outlook(connection: &mut AnyConnection) -> Result<Vec<(i32, i64, i64)>, StoreError> {
-    type Row = (i32, Option<i64>, i64);
-    let rows: Vec<Row> = delivery::table
-        .filter(delivery::state.eq("open"))
-        .group_by(delivery::lane)
-        .select((delivery::lane, diesel::dsl::min(delivery::next_at), diesel::dsl::count_star()))
-        .load(connection)?;
-    Ok(rows.into_iter().filter_map(|(lane, next, count)| Some((lane, next?, count))).collect())
 }
 
 /// The due time of the next open delivery of a lane; one look into the index.
@@ -233,27 +235,15 @@ pub fn next_due(connection: &mut AnyConnection, lane: Lane) -> Result<Option<i64
         .optional()?)
 }
 
-/// Makes every delivery of a notice due at once, whatever became of it; answers their ids. The same `webhook-id` goes out again.
-pub fn reopen(
-    connection: &mut AnyConnection,
-    notice: &NoticeId,
-    now: OffsetDateTime,
-) -> Result<Vec<String>, StoreError> {
-    let ids: Vec<String> =
-        delivery::table.filter(delivery::notice_id.eq(notice.as_str())).select(delivery::id).load(connection)?;
-    // A new lease value takes the work from whoever is at it, so that its late result changes nothing.
-    diesel::update(delivery::table.filter(delivery::notice_id.eq(notice.as_str())))
-        .set((
-            delivery::state.eq("open"),
-            delivery::lane.eq(Lane::Retry.index()),
-            delivery::next_at.eq(micros(now)),
-            delivery::lease.eq(delivery::lease + 1),
-        ))
-        .execute(connection)?;
-    Ok(ids)
+/// The notice of a delivery, if it is neither delivered nor acknowledged.
+#[diesel::dsl::auto_type]
+fn not_arrived() -> _ {
+    let open = notice::delivered_at.is_null().and(notice::acknowledged_at.is_null());
+    notice::table.filter(notice::id.nullable().eq(delivery::notice_id).and(open))
 }
 
-/// Makes everything that is still owed to endpoints that work again due at once, also what was given up as gone.
+/// Makes everything that is still owed to endpoints that work again due at once, also what was given up as gone of notices that
+/// have not arrived by another way.
 ///
 /// Not what waits for a release, nor what somebody is at.
 pub fn hasten(connection: &mut AnyConnection, endpoints: &[String], now: OffsetDateTime) -> Result<(), StoreError> {
@@ -265,7 +255,7 @@ pub fn hasten(connection: &mut AnyConnection, endpoints: &[String], now: OffsetD
         .filter(attempt::ended_at.is_null());
     let waiting = delivery::next_at.gt(micros(now)).and(delivery::next_at.lt(super::outbox::HELD));
     let owed = delivery::state.eq("open").and(waiting).and(not(exists(under_way)));
-    let told = delivery::notice_id.is_not_null().and(delivery::state.eq("gone"));
+    let told = delivery::state.eq("gone").and(exists(not_arrived()));
     diesel::update(delivery::table.filter(delivery::endpoint_id.eq_any(endpoints)).filter(owed.or(told)))
         .set((delivery::state.eq("open"), delivery::next_at.eq(micros(now)), delivery::lease.eq(delivery::lease + 1)))
         .execute(connection)?;
@@ -328,6 +318,8 @@ pub struct DeliveryView {
     pub kind: String,
     /// `open`, `delivered` or `gone`.
     pub state: String,
+    /// Whether the time of the notice has passed and it has not arrived; it is still owed.
+    pub overdue: bool,
     /// When it is tried again, UTC; absent when finished.
     #[serde(with = "time::serde::rfc3339::option")]
     pub next_at: Option<OffsetDateTime>,
@@ -339,14 +331,16 @@ pub struct DeliveryView {
 pub fn of_notice(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
-    notice: &NoticeId,
+    told: &NoticeId,
     page: &PageRequest,
+    now: OffsetDateTime,
 ) -> Result<Page<DeliveryView>, StoreError> {
-    use super::schema::notice as notices;
-    let mine = notices::table
-        .filter(notices::id.eq(notice.as_str()).and(notices::processor_id.eq(tenant.as_str())))
-        .select(notices::id.nullable());
-    let mut query = delivery::table.filter(delivery::notice_id.eq_any(mine)).into_boxed();
+    let mine = notice::table.filter(notice::id.eq(told.as_str()).and(notice::processor_id.eq(tenant.as_str())));
+    let due: Option<(i64, bool)> =
+        mine.select((notice::deadline_at, notice::delivered_at.is_null())).first(connection).optional()?;
+    let Some((deadline_at, not_there)) = due else { return Ok(Page::cut(Vec::new(), page.limit, |_| String::new())) };
+    let is_late = not_there && deadline_at <= micros(now);
+    let mut query = delivery::table.filter(delivery::notice_id.eq(told.as_str())).into_boxed();
     if let Some(after) = &page.after {
         query = query.filter(delivery::id.gt(after.clone()));
     }
@@ -364,7 +358,9 @@ pub fn of_notice(
         let attempts = attempts.remove(&id).unwrap_or_default();
         let endpoint: EndpointId = door.parse("endpoint_id", &endpoint)?;
         let channel = endpoint.channel();
-        views.push(DeliveryView { notice: notice.clone(), endpoint, channel, kind, state, next_at, attempts, id });
+        let overdue = is_late && ["open", "gone"].contains(&state.as_str());
+        let notice = told.clone();
+        views.push(DeliveryView { id, notice, endpoint, channel, kind, state, overdue, next_at, attempts });
     }
     Ok(Page::cut(views, page.limit, |view| view.id.clone()))
 }

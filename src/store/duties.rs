@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::duty_rows::{DutyRow, read, to_row};
@@ -205,24 +206,22 @@ pub fn of_incident(connection: &mut AnyConnection, incident: &IncidentId) -> Res
 /// The duties that the notices `ids` bear on, with those notices locked until the transaction ends, for the service's own
 /// bookkeeping.
 pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
+    let wanted = among(connection, notice::id, ids)?;
     let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
     let rows = load_locked!(
         connection,
-        duty::table
-            .inner_join(notice::table.on(concerned))
-            .filter(notice::id.eq_any(ids))
-            .order(duty::id)
-            .select(DutyRow::as_select())
+        duty::table.inner_join(notice::table.on(concerned)).filter(wanted).order(duty::id).select(DutyRow::as_select())
     );
     read(connection, each_once(rows))
 }
 
 /// Those of them that are owed to an authority, without a lock, for what only reads them.
 pub fn to_authorities(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
+    let wanted = among(connection, notice::id, ids)?;
     let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
     let rows: Vec<DutyRow> = duty::table
         .inner_join(notice::table.on(concerned))
-        .filter(notice::id.eq_any(ids))
+        .filter(wanted)
         .filter(duty::is_open.and(duty::recipient.eq(Recipient::SupervisoryAuthority.as_str())))
         .order(duty::id)
         .select(DutyRow::as_select())
@@ -320,13 +319,4 @@ pub fn next_alarm(connection: &mut AnyConnection) -> Result<Option<i64>, StoreEr
 pub fn by_ids(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
     let rows: Vec<DutyRow> = duty::table.filter(duty::id.eq_any(ids)).select(DutyRow::as_select()).load(connection)?;
     read(connection, rows)
-}
-
-/// How many open duties stand in each state.
-pub fn count_by_state(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>, StoreError> {
-    Ok(duty::table
-        .filter(duty::is_open)
-        .group_by(duty::state)
-        .select((duty::state, diesel::dsl::count_star()))
-        .load(connection)?)
 }

@@ -10,11 +10,10 @@ use time::{Duration, OffsetDateTime};
 use super::among::among;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::organisations::CHUNK;
 use super::row::{Door, micros};
 use super::schema::endpoint;
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
-use crate::domain::endpoint::{DEGRADED_AFTER, EndpointId, Health, PROBE_EVERY};
+use crate::domain::endpoint::{DEGRADED_AFTER, EndpointId, Health};
 use crate::domain::event::Patterns;
 use crate::domain::id::OrganisationId;
 use crate::domain::vocabulary::Channel;
@@ -83,15 +82,9 @@ impl TryFrom<TargetRow> for Target {
 
 /// The endpoints `ids`, in no order. For the delivery worker, which acts for every tenant.
 pub fn targets(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Target>, StoreError> {
-    let mut found = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(CHUNK) {
-        let rows: Vec<TargetRow> =
-            endpoint::table.filter(endpoint::id.eq_any(ids)).select(TargetRow::as_select()).load(connection)?;
-        for row in rows {
-            found.push(row.try_into()?);
-        }
-    }
-    Ok(found)
+    let wanted = among(connection, endpoint::id, ids)?;
+    let rows: Vec<TargetRow> = endpoint::table.filter(wanted).select(TargetRow::as_select()).load(connection)?;
+    rows.into_iter().map(Target::try_from).collect()
 }
 
 /// An endpoint and what it wants.
@@ -124,7 +117,7 @@ impl Endpoint {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = endpoint)]
-struct EndpointRow {
+pub(super) struct EndpointRow {
     id: String,
     organisation_id: String,
     created_by: String,
@@ -200,29 +193,32 @@ pub struct Proven {
     pub was_verified: bool,
 }
 
-/// Notes that the endpoint `id` has proved itself at `now`; `None` if there is none.
+/// Notes that the endpoint `id` has proved itself at `now`; `None` if there is none, or if it has moved away from `address`.
 pub fn prove(
     connection: &mut AnyConnection,
     id: &EndpointId,
+    address: &str,
     now: OffsetDateTime,
 ) -> Result<Option<Proven>, StoreError> {
     let known = (endpoint::organisation_id, endpoint::created_by, endpoint::verified_at.is_not_null());
-    let row: Option<(String, String, bool)> =
-        endpoint::table.find(id.as_str()).select(known).first(connection).optional()?;
+    // What was asked at an address before says nothing of the new one.
+    let there = endpoint::table.find(id.as_str()).filter(endpoint::address.eq(address));
+    let row: Option<(String, String, bool)> = there.select(known).first(connection).optional()?;
     let Some((organisation, created_by, was_verified)) = row else { return Ok(None) };
     let first = micros(now).into_sql::<Nullable<BigInt>>();
     let verified = case_when(endpoint::verified_at.is_null(), first).otherwise(endpoint::verified_at);
-    diesel::update(endpoint::table.find(id.as_str()))
+    let proved = diesel::update(there)
         .set((
             endpoint::health.eq(Health::Healthy.as_str()),
             endpoint::failures.eq(0),
             endpoint::failing_since.eq(None::<i64>),
             endpoint::verified_at.eq(verified),
             endpoint::proven_at.eq(micros(now)),
-            // People are asked once; only machines are asked again and again.
-            endpoint::next_probe_at.eq((id.channel() == Channel::Webhook).then(|| micros(now + PROBE_EVERY))),
         ))
         .execute(connection)?;
+    if proved == 0 {
+        return Ok(None);
+    }
     let door = Door { table: "endpoint", id: id.as_str() };
     Ok(Some(Proven {
         organisation: door.parse("organisation_id", &organisation)?,
@@ -296,8 +292,9 @@ fn note_successes(
 ) -> Result<Vec<String>, StoreError> {
     let text = |health: Health| health.as_str().into_sql::<Text>();
     let troubled = endpoint::failures.gt(0).or(endpoint::health.eq(Health::Gone.as_str()));
+    let these = among(connection, endpoint::id, ids)?;
     let recovered: Vec<String> =
-        endpoint::table.filter(endpoint::id.eq_any(ids).and(troubled)).select(endpoint::id).load(connection)?;
+        endpoint::table.filter(these.clone()).filter(troubled).select(endpoint::id).load(connection)?;
     if !recovered.is_empty() {
         let unproven = endpoint::verified_at.is_null();
         diesel::update(endpoint::table.filter(endpoint::id.eq_any(&recovered)))
@@ -309,7 +306,7 @@ fn note_successes(
             .execute(connection)?;
     }
     let stale = endpoint::proven_at.lt(micros(now - PROOF_EVERY)).and(not(endpoint::verified_at.is_null()));
-    diesel::update(endpoint::table.filter(endpoint::id.eq_any(ids).and(stale)))
+    diesel::update(endpoint::table.filter(these).filter(stale))
         .set(endpoint::proven_at.eq(micros(now)))
         .execute(connection)?;
     Ok(recovered)

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::row::micros;
+use super::row::{Door, micros};
 use super::schema::{incident, ledger, ledger_stream, notice, organisation};
 use crate::crypto::sha256_hex;
 use crate::domain::id::OrganisationId;
@@ -215,6 +216,16 @@ pub fn list(
         query = query.filter(ledger::at.ge(since));
     }
     Ok(query.order(ledger::position).limit(limit).select(EntryRow::as_select()).load(connection)?)
+}
+
+/// When the newest entry of all was written, UTC; one look at the end of the table.
+pub fn newest_at(connection: &mut AnyConnection) -> Result<Option<OffsetDateTime>, StoreError> {
+    let newest: Option<(String, i64)> = ledger::table
+        .order(ledger::position.desc())
+        .select((ledger::stream, ledger::at))
+        .first(connection)
+        .optional()?;
+    newest.map(|(stream, at)| Door { table: "ledger", id: &stream }.instant("at", at)).transpose()
 }
 
 /// A page of the whole ledger for verification: stream by stream, after (`stream`, `sequence`). Operators only.

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
@@ -280,11 +281,12 @@ pub struct NoticeFacts {
 
 /// The facts of the notices `ids`, locked until the transaction ends, for the service's own bookkeeping.
 pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeFacts>, StoreError> {
+    let wanted = among(connection, notice::id, ids)?;
     match connection {
         AnyConnection::Sqlite(_) => facts_unlocked(connection, ids),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => {
-            let wanted = notice::table.filter(notice::id.eq_any(ids)).order(notice::id);
+            let wanted = notice::table.filter(wanted).order(notice::id);
             let rows: Vec<NoticeRow> = wanted.select(NoticeRow::as_select()).for_update().load(inner)?;
             rows.into_iter().map(NoticeFacts::try_from).collect()
         }
@@ -293,8 +295,8 @@ pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeF
 
 /// The same without a lock, for what only reads them.
 pub fn facts_unlocked(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeFacts>, StoreError> {
-    let rows: Vec<NoticeRow> =
-        notice::table.filter(notice::id.eq_any(ids)).select(NoticeRow::as_select()).load(connection)?;
+    let wanted = among(connection, notice::id, ids)?;
+    let rows: Vec<NoticeRow> = notice::table.filter(wanted).select(NoticeRow::as_select()).load(connection)?;
     rows.into_iter().map(NoticeFacts::try_from).collect()
 }
 

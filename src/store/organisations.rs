@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::row::{Door, micros, text};
 use super::schema::{agreement, organisation};
 use crate::domain::id::OrganisationId;
-use crate::domain::organisation::{NewOrganisation, Organisation, ReleasePolicy, Seat, Sector};
+use crate::domain::organisation::{Contact, NewOrganisation, Organisation, ReleasePolicy, Seat, Sector};
 use crate::domain::page::PageRequest;
 use crate::domain::vocabulary::OrganisationRole;
 
@@ -198,6 +198,22 @@ pub fn replace(
         ))
         .execute(connection)?;
     Ok(changed == 1)
+}
+
+/// The contact points of `organisations`. For the service's own bookkeeping.
+pub fn contacts(
+    connection: &mut AnyConnection,
+    organisations: &[String],
+) -> Result<HashMap<String, Vec<Contact>>, StoreError> {
+    let rows: Vec<(String, String)> = organisation::table
+        .filter(among(connection, organisation::id, organisations)?)
+        .select((organisation::id, organisation::contacts))
+        .load(connection)?;
+    let read = |(id, contacts): (String, String)| {
+        let read = Door { table: "organisation", id: &id }.json("contacts", &contacts)?;
+        Ok((id, read))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// The organisation `id`, whoever asks. Verbs that answer a tenant use [`seen`].

@@ -4,6 +4,7 @@ use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
 use super::endpoints::Endpoint;
@@ -15,6 +16,7 @@ use crate::domain::delivery::Lane;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::id::{DeliveryId, DutyId, IncidentId, NoticeId, OrganisationId};
+use crate::domain::ladder::Rung;
 
 /// A message to one endpoint, due at once unless it is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct NewDelivery {
     pub notice: Option<NoticeId>,
     /// The duty and the step of its clock, where it tells of one.
     pub duty: Option<(DutyId, i32)>,
+    /// The step of the notice's ladders, where it tells of one.
+    pub rung: Option<Rung>,
     /// The endpoint.
     pub endpoint: EndpointId,
     /// Whose endpoint it is.
@@ -69,14 +73,15 @@ batch::row! {
 /// Puts messages into the outbox with one statement.
 pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetDateTime) -> Result<(), StoreError> {
     let row = |new| {
-        let NewDelivery { id, event, notice, duty, endpoint, organisation, tenant, lane, deadline_at, due_at, held }: &NewDelivery =
-            new;
+        let new: &NewDelivery = new;
+        let NewDelivery { id, event, notice, duty, rung, endpoint, organisation, tenant, .. } = new;
+        let NewDelivery { lane, deadline_at, due_at, held, .. } = new;
         InsertRow {
             id: id.as_str(),
             r#type: event.as_str(),
             notice_id: notice.as_ref().map(NoticeId::as_str),
             duty_id: duty.as_ref().map(|(duty, _)| duty.as_str()),
-            step: duty.as_ref().map(|(_, step)| *step),
+            step: duty.as_ref().map(|(_, step)| *step).or(rung.map(Rung::code)),
             endpoint_id: endpoint.as_str(),
             organisation_id: organisation.as_str(),
             tenant_id: tenant.as_str(),
@@ -94,6 +99,21 @@ pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetD
         wake::tell(connection)?;
     }
     Ok(())
+}
+
+/// The endpoints that `notices` were put into the outbox for, reminders included, as pairs. For the service's own bookkeeping.
+pub fn tried(connection: &mut AnyConnection, notices: &[String]) -> Result<Vec<(String, EndpointId)>, StoreError> {
+    let rows: Vec<(String, String)> = delivery::table
+        .filter(delivery::notice_id.is_not_null())
+        .filter(among(connection, delivery::notice_id, notices)?)
+        .filter(delivery::type_.ne(EventType::NoticeEscalated.as_str()))
+        .select((delivery::notice_id.assume_not_null(), delivery::endpoint_id))
+        .load(connection)?;
+    let pair = |(notice, id): (String, String)| {
+        let endpoint = Door { table: "delivery", id: &id }.parse("endpoint_id", &id)?;
+        Ok((notice, endpoint))
+    };
+    rows.into_iter().map(pair).collect()
 }
 
 /// Makes what was held back of a version of an incident due at once; answers how many messages.

@@ -135,6 +135,33 @@ pub fn told(connection: &mut AnyConnection, id: &IncidentId) -> Result<Vec<Told>
     told.collect()
 }
 
+/// The agreements under which the notices `ids` were made, in the version of that time, by notice.
+pub fn of_notices(connection: &mut AnyConnection, ids: &[String]) -> Result<HashMap<String, InForce>, StoreError> {
+    type Row = (String, String, String, i32, String, String, SeatRow);
+    let under = agreement_version::agreement_id
+        .eq(notice::agreement_id)
+        .and(agreement_version::version.eq(notice::agreement_version));
+    let rows: Vec<Row> = notice::table
+        .inner_join(agreement_version::table.on(under))
+        .inner_join(organisation::table.on(organisation::id.eq(notice::controller_id)))
+        .filter(among(connection, notice::id, ids)?)
+        .select((
+            notice::id,
+            notice::controller_id,
+            notice::agreement_id,
+            notice::agreement_version,
+            agreement_version::reference,
+            agreement_version::terms,
+            SeatRow::as_select(),
+        ))
+        .load(connection)?;
+    let mut known = HashMap::new();
+    let found = rows.into_iter().map(|(notice, controller_id, id, version, reference, terms, seat)| {
+        Ok((notice, read((AgreementRow { id, version, controller_id, reference, terms }, seat), &mut known)?))
+    });
+    found.collect()
+}
+
 /// The agreements of `tenant` that are in force on `day` (ISO 8601) and wanted, by controller and id.
 pub fn in_force(
     connection: &mut AnyConnection,

@@ -41,6 +41,8 @@ diesel::table! {
         next_at -> BigInt,
         deadline_at -> BigInt,
         attempts -> Integer,
+        uncharged -> Integer,
+        due_at -> BigInt,
         lease -> BigInt,
         created_at -> BigInt,
     }
@@ -102,6 +104,8 @@ diesel::table! {
         fired_at -> Nullable<BigInt>,
         late_ms -> Nullable<BigInt>,
         outcome -> Nullable<Text>,
+        begun_at -> BigInt,
+        deadline_at -> BigInt,
     }
 }
 
@@ -109,6 +113,8 @@ diesel::table! {
     task (id) {
         id -> Text,
         notice_id -> Text,
+        ladder -> Text,
+        step -> Integer,
         processor_id -> Text,
         controller_id -> Text,
         means -> Text,

@@ -2,6 +2,9 @@
 //!
 //! Woken two ways, by the nudge after a commit and by the clock; a lost nudge costs only delay.
 
+pub mod auditor;
 pub mod delivery;
 pub mod duties;
+pub mod escalation;
 pub mod gate;
+pub mod probes;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::acts::{below, decision};
 use crate::harness::app::TestApp;
 use crate::harness::client::{Answer, Client};
+use crate::harness::ladders::some_task;
 use crate::harness::spec::{Operation, SPEC};
 use crate::harness::world::{PROCESSOR, World, rfc3339};
 
@@ -36,8 +37,9 @@ fn unknown_id(operation: &Operation) -> String {
     let parameters = operation.value["parameters"].as_array().unwrap();
     let schemas = parameters.iter().map(|parameter| SPEC.resolve(parameter)).filter(|p| p["in"] == "path");
     let mut kinds = schemas.map(|parameter| SPEC.resolve(&parameter["schema"])["pattern"].as_str().unwrap());
-    // The pattern of an id begins with its prefix: `^org_`.
-    kinds.next().map_or_else(String::new, |pattern| format!("{}_01m809zzzzzzzzzzzzzzzzzzzz", &pattern[1..4]))
+    // The pattern of an id begins with its prefix, `^org_`, or with several of which the first will do, `^(whk|mbx)_`.
+    let prefix = kinds.next().map(|pattern| &pattern.trim_start_matches(['^', '('])[..3]);
+    prefix.map_or_else(String::new, |prefix| format!("{prefix}_01m809zzzzzzzzzzzzzzzzzzzz"))
 }
 
 /// Sends the body that the file gives as an example, if the operation takes one.
@@ -88,7 +90,7 @@ both! {
 
     async fn what_belongs_to_another_tenant_is_not_found(app: TestApp) {
         let world = app.world(1).await;
-        let known = known_ids(&world).await;
+        let known = known_ids(&app, &world).await;
         let strangers = [
             app.organisation("Fremde Dienste GmbH", &["processor"]).await,
             app.organisation("Fremdwerk AG", &["controller"]).await,
@@ -128,7 +130,7 @@ both! {
 }
 
 /// One real id of every kind that stands in a path.
-async fn known_ids(world: &World) -> Vec<String> {
+async fn known_ids(app: &TestApp, world: &World) -> Vec<String> {
     let filed = world.file().await;
     let notices = world.processor().get("/v1/notices").await.expect(200);
     let controller = &world.controllers[0];
@@ -141,8 +143,9 @@ async fn known_ids(world: &World) -> Vec<String> {
     let kept = world.record(&filed, 0, &text(&duty["start_at"]), &json!({})).await.expect(201).id();
     let source =
         world.processor().post("/v1/sources", &json!({"name": "Rechenwerk Hosting GmbH"})).await.expect(201).id();
+    let task = text(&some_task(app, world).await["id"]);
     let key = crate::signed_acknowledgement::Desk::register(&world.controller_client(0), 1).await.id;
-    let more = [text(&duty["id"]), kept, source, key];
+    let more = [text(&duty["id"]), kept, source, key, task];
     let first = vec![
         controller.id.clone(),
         controller.agreement.clone(),
@@ -188,6 +191,7 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "createWebhook" => staff.post("/v1/webhooks", &webhook).await,
         "replaceWebhook" => replace(&staff, &at("webhooks", &controller.webhook), &webhook).await,
         "rotateWebhookSecret" => post(&staff, &(at("webhooks", &controller.webhook) + "/rotate")).await,
+        "verifyEndpoint" => post(&staff, &(at("endpoints", &controller.webhook) + "/verification")).await,
         "testWebhook" => post(&staff, &(at("webhooks", &controller.webhook) + "/test")).await,
         "fileIncident" => staff.post("/v1/incidents", &world.filing()).await,
         "acknowledgeNotice" => acknowledge(world).await,
@@ -197,6 +201,7 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
             let notice = first_notice(world).await;
             post(&staff, &(at("notices", notice["id"].as_str().unwrap()) + "/redeliver")).await
         }
+        "redeliverFailed" => staff.post("/v1/redeliveries", &json!({"since": rfc3339(app.now())})).await,
         "chooseIncidentAuthority" => {
             let path = at("incidents", &first_incident(world).await) + "/authority";
             let choice = json!({"authority": "de-bw", "reason": "It has the file already.", "by": "Erika Beispiel"});
@@ -216,6 +221,7 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" | "reopenDuty" => {
             outcome(operation, app, world).await
         }
+        "recordTaskResult" => tried(app, world).await,
         "releaseIncident" => release(app, world).await,
         "createSource" | "replaceSource" | "receiveNotice" => chain(operation, app, world).await,
         "readByLink" | "acknowledgeByLink" | "confirmByLink" | "receiveMail" => mail(operation, app, world).await,
@@ -224,6 +230,13 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
         }
         unknown => panic!("the table has no request for {unknown}: add one"),
     }
+}
+
+/// Somebody was called and not reached.
+async fn tried(app: &TestApp, world: &World) -> Answer {
+    let path = format!("/v1/tasks/{}/result", some_task(app, world).await["id"].as_str().unwrap());
+    let body = json!({"outcome": "not_reached", "at": rfc3339(app.now()), "by": "Max Muster"});
+    world.processor().post(&path, &body).await
 }
 
 /// A second person releases what the first one filed, once the processor asks for that.

@@ -49,5 +49,8 @@ async fn a_full_disk_refuses_and_heals() {
         assert_eq!((answer.status, answer.replayed), (201, number < refused), "filing {number}: {}", answer.json);
     }
     assert_eq!(world.list(&url).await.len(), stored + 1);
+    // What was sent when the disk was full and could not be recorded is sent again; nothing of it is lost.
+    let told: usize = (0..=refused).map(|number| world.affected(number).len()).sum();
+    assert_eq!(world.all_delivered(&process.base).await.len(), told);
     setup.verify();
 }

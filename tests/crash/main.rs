@@ -2,11 +2,16 @@
 //! What was answered must be there, what was promised must be told, and the ledger must fit.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod alive;
 mod clients;
+mod cuts;
 mod disk;
+mod gate;
 mod kills;
 mod process;
 mod receivers;
+#[cfg(feature = "postgres")]
+mod replicas;
 #[cfg(feature = "postgres")]
 mod restart;
 mod shutdown;

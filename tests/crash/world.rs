@@ -1,12 +1,22 @@
 //! A processor and its controllers, made through the interface, and the plain requests that tests send.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::process::Setup;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::process::{PATIENCE, Setup};
 use super::receivers::Receivers;
 
 /// All that staff of the processor does here.
-const STAFF: &str = "incidents:read incidents:write agreements:read agreements:write notices:read webhooks:write";
+const STAFF: &str =
+    "incidents:read incidents:write agreements:read agreements:write notices:read webhooks:write audit:read";
+
+/// As many controllers as are made at the same time.
+const AT_ONCE: usize = 16;
+/// Between two looks at what the service itself does not tell.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A processor with controllers, each with an agreement and an endpoint.
 pub(crate) struct World {
@@ -27,6 +37,11 @@ pub(crate) struct Answer {
 impl World {
     /// Makes everything at the service at `base`.
     pub(crate) async fn build(setup: &Setup, base: &str, receivers: &Receivers, controllers: usize) -> Self {
+        Self::build_at(setup, base, controllers, &|index| receivers.url(index)).await
+    }
+
+    /// The same where the endpoint of each controller is at the address that `url` names.
+    pub(crate) async fn build_at(setup: &Setup, base: &str, controllers: usize, url: &dyn Fn(usize) -> String) -> Self {
         let now = art33::clock::Clock::system().now();
         let filed_at = now.format(&time::format_description::well_known::Rfc3339).unwrap();
         let operator = setup.token(&["--operator"]);
@@ -34,15 +49,59 @@ impl World {
         let body = json!({"name": "Muster Lernsysteme GmbH", "roles": ["processor"], "country": "DE"});
         let processor = world.create(&format!("{base}/v1/organisations"), &body).await;
         world.staff = setup.token(&["--org", &processor, "--scope", STAFF]);
-        for index in 0..controllers {
-            let body = json!({"name": format!("Beispielwerk {index} AG"), "roles": ["controller"], "country": "DE"});
-            let id = world.create(&format!("{base}/v1/organisations"), &body).await;
-            let body = json!({"url": receivers.url(index), "events": ["notice.*"], "organisation": id});
-            let webhook = world.create(&format!("{base}/v1/webhooks"), &body).await;
-            world.create(&format!("{base}/v1/agreements"), &agreement(&id, index, &webhook)).await;
-            world.controllers.push(id);
-        }
+        let made = futures::stream::iter((0..controllers).map(|index| world.controller(base, index, url(index))));
+        world.controllers = made.buffered(AT_ONCE).collect().await;
         world
+    }
+
+    async fn controller(&self, base: &str, index: usize, url: String) -> String {
+        let body = json!({"name": format!("Beispielwerk {index} AG"), "roles": ["controller"], "country": "DE"});
+        let id = self.create(&format!("{base}/v1/organisations"), &body).await;
+        let body = json!({"url": url, "events": ["notice.*"], "organisation": id});
+        let webhook = self.create(&format!("{base}/v1/webhooks"), &body).await;
+        self.create(&format!("{base}/v1/agreements"), &agreement(&id, index, &webhook)).await;
+        id
+    }
+
+    /// Waits until every endpoint has proved itself: the word of one that has not is no proof of arrival.
+    pub(crate) async fn all_proven(&self, base: &str) {
+        let proven = async {
+            let is_proof = |entry: &&Value| entry["kind"] == "endpoint.verified";
+            while self.list(&format!("{base}/v1/audit")).await.iter().filter(is_proof).count() < self.controllers.len()
+            {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        timeout(PATIENCE, proven).await.expect("all endpoints prove themselves");
+    }
+
+    /// Waits until all notices have arrived and that is recorded; answers them.
+    pub(crate) async fn all_delivered(&self, base: &str) -> Vec<Value> {
+        let delivered = async {
+            loop {
+                let notices = self.list(&format!("{base}/v1/notices")).await;
+                if notices.iter().all(|notice| notice["state"] == "delivered") {
+                    return notices;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        timeout(PATIENCE, delivered).await.expect("all notices are delivered")
+    }
+
+    /// Waits until the only delivery of a notice is as `wanted`; answers it with its attempts.
+    pub(crate) async fn delivery(&self, base: &str, notice: &Value, wanted: impl Fn(&Value) -> bool) -> Value {
+        let url = format!("{base}/v1/notices/{}/deliveries", notice["id"].as_str().unwrap());
+        let found = async {
+            loop {
+                let delivery = self.get(&url).await["items"][0].clone();
+                if wanted(&delivery) {
+                    return delivery;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        timeout(PATIENCE, found).await.expect("the delivery gets there")
     }
 
     async fn create(&self, url: &str, body: &Value) -> String {

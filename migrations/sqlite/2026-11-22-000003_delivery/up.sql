@@ -50,6 +50,8 @@ CREATE TABLE delivery_by_lane (
     next_at BIGINT NOT NULL,
     deadline_at BIGINT NOT NULL,
     attempts INTEGER NOT NULL,
+    uncharged INTEGER NOT NULL DEFAULT 0,
+    due_at BIGINT NOT NULL DEFAULT 0,
     lease BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 );
@@ -67,7 +69,7 @@ ALTER TABLE delivery_by_lane RENAME TO delivery;
 -- Of what is due at the same instant the shortest window goes first.
 CREATE INDEX delivery_due ON delivery (lane, tenant_id, next_at, deadline_at) WHERE state = 'open';
 CREATE INDEX delivery_notice ON delivery (notice_id);
-CREATE INDEX delivery_owed ON delivery (endpoint_id) WHERE state IN ('open', 'gone');
+CREATE INDEX delivery_endpoint ON delivery (endpoint_id, id);
 CREATE UNIQUE INDEX delivery_duty_step ON delivery (duty_id, step, endpoint_id) WHERE duty_id IS NOT NULL;
 
 -- Until when a notice is tried densely, and what starts the controller's clock: both as they stood when it was made.
@@ -115,7 +117,8 @@ CREATE TABLE mail_report (
     UNIQUE (delivery_id, raw_sha256)
 );
 
--- A step of one of the two ladders of a notice. The next step of a ladder is made when the one before has fired.
+-- A step of one of the two ladders of a notice. The next step of a ladder is made when the one before has fired. begun_at and
+-- deadline_at are the window of the ladder, by which its steps are timed.
 CREATE TABLE escalation (
     notice_id TEXT NOT NULL REFERENCES notice (id),
     ladder TEXT NOT NULL CHECK (ladder IN ('delivered', 'acknowledged')),
@@ -126,6 +129,8 @@ CREATE TABLE escalation (
     fired_at BIGINT,
     late_ms BIGINT,
     outcome TEXT,
+    begun_at BIGINT NOT NULL,
+    deadline_at BIGINT NOT NULL,
     PRIMARY KEY (notice_id, ladder, step)
 );
 CREATE INDEX escalation_due ON escalation (due_at) WHERE state = 'open';
@@ -134,6 +139,8 @@ CREATE INDEX escalation_due ON escalation (due_at) WHERE state = 'open';
 CREATE TABLE task (
     id TEXT NOT NULL PRIMARY KEY,
     notice_id TEXT NOT NULL REFERENCES notice (id),
+    ladder TEXT NOT NULL,
+    step INTEGER NOT NULL,
     processor_id TEXT NOT NULL,
     controller_id TEXT NOT NULL,
     means TEXT NOT NULL CHECK (means IN ('phone', 'courier', 'registered_letter')),
@@ -142,10 +149,10 @@ CREATE TABLE task (
     state TEXT NOT NULL CHECK (state IN ('open', 'done', 'closed')),
     due_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    closed_at BIGINT
+    closed_at BIGINT,
+    UNIQUE (notice_id, ladder, step)
 );
 CREATE INDEX task_processor ON task (processor_id, state, due_at, id);
-CREATE INDEX task_notice ON task (notice_id);
 
 CREATE TABLE task_result (
     task_id TEXT NOT NULL REFERENCES task (id),

@@ -44,6 +44,8 @@ pub(crate) struct Receiver {
 struct Script {
     next: Mutex<VecDeque<Reply>>,
     otherwise: Mutex<Reply>,
+    /// How verifications are answered, where not with their echo.
+    verifications: Mutex<Option<Reply>>,
     outgoing: UnboundedSender<Delivery>,
 }
 
@@ -52,7 +54,7 @@ impl Receiver {
     pub(crate) fn start() -> Self {
         let (outgoing, incoming) = unbounded_channel();
         let otherwise = Mutex::new(Reply::Status(204));
-        let script = Arc::new(Script { next: Mutex::default(), otherwise, outgoing });
+        let script = Arc::new(Script { next: Mutex::default(), otherwise, verifications: Mutex::default(), outgoing });
         let shared = web::Data::from(Arc::clone(&script));
         let server =
             HttpServer::new(move || App::new().app_data(web::Data::clone(&shared)).default_service(web::to(receive)));
@@ -77,6 +79,11 @@ impl Receiver {
     /// Answers all further requests so.
     pub(crate) fn reply(&self, reply: Reply) {
         *self.script.otherwise.lock().unwrap() = reply;
+    }
+
+    /// Answers all further verifications so, and keeps them like other requests; with nothing, echoes what they ask for again.
+    pub(crate) fn verify_with(&self, reply: Option<Reply>) {
+        *self.script.verifications.lock().unwrap() = reply;
     }
 
     /// The next request, in order of arrival; fails the test when none comes.
@@ -173,11 +180,16 @@ async fn receive(request: HttpRequest, body: web::Bytes, script: web::Data<Scrip
         json: serde_json::from_slice(&body).unwrap_or_default(),
         body: body.to_vec(),
     };
-    if delivery.json["type"] == "endpoint.verify" {
-        return HttpResponse::Ok().json(json!({"challenge": delivery.json["data"]["challenge"]}));
-    }
-    let next = script.next.lock().unwrap().pop_front();
-    let reply = next.unwrap_or_else(|| script.otherwise.lock().unwrap().clone());
+    let reply = if delivery.json["type"] == "endpoint.verify" {
+        let told = script.verifications.lock().unwrap().clone();
+        let Some(reply) = told else {
+            return HttpResponse::Ok().json(json!({"challenge": delivery.json["data"]["challenge"]}));
+        };
+        reply
+    } else {
+        let next = script.next.lock().unwrap().pop_front();
+        next.unwrap_or_else(|| script.otherwise.lock().unwrap().clone())
+    };
     drop(script.outgoing.send(delivery));
     let status = |code| HttpResponse::build(actix_web::http::StatusCode::from_u16(code).unwrap());
     match reply {

@@ -3,7 +3,7 @@
 use art33::domain::delivery::Lane;
 use art33::outbound::Outbound;
 use art33::service::{Service, operator_id};
-use art33::worker::{delivery, duties};
+use art33::worker::{delivery, duties, escalation, probes};
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -210,6 +210,8 @@ pub(crate) fn filing(now: OffsetDateTime, affected: &Value) -> Value {
 pub(super) async fn step(service: &Service, outbound: &Outbound) {
     loop {
         let mut done = duties::step(service).await.unwrap();
+        done += escalation::step(service).await.unwrap();
+        done += probes::step(service).await.unwrap();
         // Verifications first, so that what follows them finds endpoints that have proved themselves.
         for lane in [Lane::Replay, Lane::First, Lane::Retry, Lane::Mail] {
             done += delivery::step(service, outbound, lane, 256).await.unwrap();

@@ -1,0 +1,129 @@
+//! What came of a task: somebody was informed, was not reached, or was the wrong one. Every result is kept.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::receipts::proof;
+use super::record::digest;
+use super::{Answer, Idempotency, Service, ServiceError, informed};
+use crate::domain::actor::Actor;
+use crate::domain::course::{Earlier, course};
+use crate::domain::id::TaskId;
+use crate::domain::ladder::End;
+use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::receipt::{Acknowledger, Means, ReceiptLevel, Stage};
+use crate::domain::task::{Task, TaskOutcome, TaskResult, TaskState};
+use crate::domain::terms::Ladder;
+use crate::store::notices::{self, NoticeFacts};
+use crate::store::{AnyConnection, duties, escalations, ledger, tasks};
+
+impl Service {
+    /// Records what came of a task, as `body` says; answers the task as it stands now. For its processor.
+    ///
+    /// Whoever was informed has the notice: that counts as its delivery, at the time that the result names. The wrong contact makes
+    /// the next step of the ladder due at once.
+    pub async fn record_task_result(
+        &self,
+        actor: Actor,
+        id: TaskId,
+        body: Value,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Answer, ServiceError> {
+        let (service, now) = (self.clone(), self.clock.now());
+        let work = move |connection: &mut AnyConnection| {
+            service.once(connection, &actor, idempotency.as_ref(), now, |connection| {
+                service.answer_task(connection, &actor, &id, &body, now)
+            })
+        };
+        let answer = self.store.write(work).await?;
+        self.nudge.notify_waiters();
+        Ok(answer)
+    }
+
+    fn answer_task(
+        &self,
+        connection: &mut AnyConnection,
+        actor: &Actor,
+        id: &TaskId,
+        body: &Value,
+        now: OffsetDateTime,
+    ) -> Result<Answer, ServiceError> {
+        let find = |connection: &mut AnyConnection| {
+            tasks::find(connection, &actor.organisation, id)?.ok_or(ServiceError::NotFound)
+        };
+        let notice = find(connection)?.notice;
+        let fact = notices::facts(connection, &[notice.as_str()])?.pop().ok_or(ServiceError::NotFound)?;
+        // Read again now that the notice is held: an acknowledgement may have closed it.
+        let task = find(connection)?;
+        let result = TaskResult::parse(body, fact.created_at, now)?;
+        if task.state != TaskState::Open {
+            let detail = format!("The task is `{}`; only an open one takes results.", task.state);
+            return Err(ServiceError::Conflict { code: "task-closed", detail });
+        }
+        let number = tasks::add_result(connection, id, &result, actor, now)?;
+        let evidence = digest(&result)?;
+        ledger::append(connection, &[entry(&fact, actor, &task, (number, &result, &evidence), now)])?;
+        let state = result.leads_to();
+        if state != TaskState::Open {
+            tasks::finish(connection, id, state, now)?;
+        }
+        match result.outcome {
+            TaskOutcome::Informed if !fact.delivered => {
+                self.told_by_person(connection, actor, &fact, (&task, &result, &evidence), now)?;
+            }
+            TaskOutcome::WrongContact => escalations::hasten_ladder(connection, &task.notice, task.ladder, now)?,
+            TaskOutcome::Informed | TaskOutcome::NotReached => {}
+        }
+        let task = find(connection)?;
+        Answer::of(&Self::task_view(connection, task)?)
+    }
+
+    /// The notice is delivered by what a person said, with all that follows from a delivery.
+    fn told_by_person(
+        &self,
+        connection: &mut AnyConnection,
+        actor: &Actor,
+        fact: &NoticeFacts,
+        (task, result, evidence): (&Task, &TaskResult, &str),
+        now: OffsetDateTime,
+    ) -> Result<(), ServiceError> {
+        let id = fact.id.as_str();
+        notices::mark_delivered(connection, &[(id, result.at)])?;
+        escalations::end(connection, &fact.id, &[Ladder::Delivered], End::Delivered)?;
+        let by = Acknowledger { name: result.by.clone(), role: task.means.to_string() };
+        let stage = Stage::new(ReceiptLevel::Delivered, result.at).by_means(Means::Manual).by_person(by);
+        let (receipt, _) = self.issue_receipt(connection, fact, stage.proved_by(Some(evidence.to_owned())))?;
+        let duties = duties::of_notices(connection, &[id])?;
+        let changed = course(duties, informed::by_delivery(fact, result.at), Earlier::default(), &self.law.calendar);
+        // Written when it was recorded; when it happened stands in the result and in the receipt.
+        ledger::append(connection, &[NewEntry { at: now, ..proof(fact, actor, &receipt, &changed) }])?;
+        self.settle(connection, &changed, now)?;
+        Ok(())
+    }
+}
+
+fn entry(
+    fact: &NoticeFacts,
+    actor: &Actor,
+    task: &Task,
+    (number, result, evidence): (i32, &TaskResult, &str),
+    now: OffsetDateTime,
+) -> NewEntry {
+    NewEntry {
+        stream: Stream::Notice(fact.id.clone()),
+        tenant: fact.processor.clone(),
+        counterpart: Some(fact.controller.clone()),
+        kind: "task.result_recorded",
+        object: task.id.to_string(),
+        facts: json!({
+            "number": number,
+            "means": task.means,
+            "outcome": result.outcome,
+            "at_us": crate::store::micros(result.at),
+            "state": result.leads_to(),
+            "result_sha256": evidence,
+        }),
+        actor: actor.clone(),
+        at: now,
+    }
+}
