@@ -8,6 +8,7 @@ use time::Duration;
 
 use crate::harness::app::{Backend, TestApp};
 use crate::harness::client::Answer;
+use crate::harness::receiver::Receiver;
 use crate::harness::smtp::SmtpServer;
 use crate::harness::world::{CONTROLLER, PROCESSOR, agreement, filing, instant, merge, text};
 
@@ -127,6 +128,20 @@ impl Mailing {
             |connection: &mut art33::store::AnyConnection| art33::store::ledger::walk(connection, ("", 0), 100_000);
         self.app.service().store.read::<_, art33::store::StoreError>(walk).await.unwrap().len()
     }
+}
+
+/// A controller that is told by e-mail first and by a webhook then.
+async fn in_order(app: TestApp, relay: SmtpServer, address: &str) -> (Mailing, Receiver) {
+    let addressees = json!([
+        {"role": "breach_desk", "channel": "email", "address": address}, {"role": "machine", "channel": "webhook"},
+    ]);
+    let mailing = Mailing::new(app, relay, address, &json!({"addressees": addressees})).await;
+    let receiver = Receiver::start();
+    let body = json!({"url": receiver.url("/"), "events": ["*"], "organisation": mailing.controller});
+    mailing.app.as_org(&mailing.processor, PROCESSOR).post("/v1/webhooks", &body).await.expect(201);
+    mailing.app.step_workers().await;
+    mailing.letters();
+    (mailing, receiver)
 }
 
 /// Settings for a relay at this port.
@@ -382,6 +397,40 @@ mailing! {
             assert_eq!(later.header("Content-Language"), "en");
         }
         assert_eq!((first.header("In-Reply-To"), first.header("References")), ("", ""));
+    }
+
+    async fn a_refusal_opens_the_next_channel_at_once(app, relay) {
+        let (mailing, receiver) = in_order(app, relay, "unknown-desk@beispielwerk.example").await;
+        mailing.file().await;
+        mailing.app.step_workers().await;
+        assert_eq!(receiver.taken_of("notice.initial").await.len(), 1);
+        assert_eq!(mailing.notices().await[0]["state"], "delivered");
+    }
+
+    async fn a_bounce_opens_the_next_channel_at_once(app, relay) {
+        let (mailing, receiver) = in_order(app, relay, DESK).await;
+        mailing.file().await;
+        mailing.app.step_workers().await;
+        assert!(receiver.taken_of("notice.initial").await.is_empty(), "e-mail comes first");
+        let letter = mailing.letters().pop().unwrap();
+        let report = mailing.report(&letter, "failed", "5.2.2");
+        mailing.hand_in(&letter.return_path, report).await.expect(200);
+        mailing.app.step_workers().await;
+        assert_eq!(receiver.taken_of("notice.initial").await.len(), 1);
+    }
+
+    async fn all_channels_at_once_where_that_is_agreed(app, relay) {
+        let (mailing, receiver) = in_order(app, relay, DESK).await;
+        let staff = mailing.app.as_org(&mailing.processor, PROCESSOR);
+        let found = staff.get("/v1/agreements").await.expect(200).json["items"][0].clone();
+        let mut body = agreement(&mailing.controller, "AVV-1", "");
+        body.as_object_mut().unwrap().remove("controller");
+        body["terms"] = found["terms"].clone();
+        body["terms"]["delivery_order"] = json!("parallel");
+        staff.put(&format!("/v1/agreements/{}", text(&found["id"])), "\"1\"", &body).await.expect(200);
+        mailing.file().await;
+        mailing.app.step_workers().await;
+        assert_eq!((mailing.letters().len(), receiver.taken_of("notice.initial").await.len()), (1, 1));
     }
 
     async fn contacts_are_asked_too_and_nobody_twice(app, relay) {
