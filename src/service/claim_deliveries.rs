@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use url::Url;
 
-use super::dispatch::Dispatch;
+use super::dispatch::{Dispatch, Outgoing};
 use super::letters::LetterFacts;
 use super::tell_duties::step_of;
 use super::{Service, ServiceError, escalation_event};
@@ -25,41 +25,6 @@ use crate::store::endpoints::{self, Target, secret_context};
 use crate::store::notices::{self, NoticeFacts};
 use crate::store::parties;
 use crate::store::{AnyConnection, StoreError, duties, micros};
-
-/// One request to send, and what is needed to record what came of it.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
-    /// The delivery, which is also the `webhook-id`.
-    pub delivery: String,
-    /// Number of the attempt.
-    pub number: i32,
-    /// How many attempts before it are not charged.
-    pub uncharged: i32,
-    /// When it was due.
-    pub due_at: OffsetDateTime,
-    /// The lease under which it is made.
-    pub lease: i64,
-    /// Type of event.
-    pub event: EventType,
-    /// The notice, for notice events.
-    pub notice: Option<String>,
-    /// The endpoint.
-    pub endpoint: EndpointId,
-    /// The lane it was claimed in.
-    pub lane: Lane,
-    /// Whether the endpoint has proved itself; the word of one that has not is no proof of arrival.
-    pub verified: bool,
-    /// By which way it goes, and where.
-    pub dispatch: Dispatch,
-    /// The exact bytes.
-    pub body: Vec<u8>,
-    /// When it was put into the outbox.
-    pub created_at: OffsetDateTime,
-    /// End of the window of its retries.
-    pub deadline_at: OffsetDateTime,
-    /// When the attempt begins.
-    pub started_at: OffsetDateTime,
-}
 
 impl Outgoing {
     /// Number of the attempt, without those that are not charged.

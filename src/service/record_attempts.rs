@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::claim_deliveries::Outgoing;
+use super::dispatch::Outgoing;
 use super::informed::{self, Arrival};
 use super::mailed::MailEvidence;
 use super::receipts::proof;
