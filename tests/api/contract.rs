@@ -218,6 +218,13 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
             let body = json!({"by": "Max Muster", "reason": "It would name others."});
             staff.post(&(at("instructions", &given.id()) + "/objection"), &body).await
         }
+        other => further_request(other, app, world).await,
+    }
+}
+
+/// The rest of the table.
+async fn further_request(operation: &str, app: &TestApp, world: &World) -> Answer {
+    match operation {
         "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" | "reopenDuty" => {
             outcome(operation, app, world).await
         }
