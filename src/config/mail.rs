@@ -73,8 +73,8 @@ pub struct MailDkim {
     pub key_file: PathBuf,
 }
 
-/// The section; `Some(None)` where no relay is set, `None` where something is wrong.
-pub(super) fn read(reader: &mut Reader) -> Option<Option<Mail>> {
+/// The section; none where no relay is set. What is wrong is noted with the reader, which then refuses the whole.
+pub(super) fn read(reader: &mut Reader) -> Option<Mail> {
     let tls = reader.read("mail.tls", |text| match text {
         "implicit" => Some(MailTls::Implicit),
         "starttls" => Some(MailTls::StartTls),
@@ -86,44 +86,41 @@ pub(super) fn read(reader: &mut Reader) -> Option<Option<Mail>> {
         text => text.parse().ok().filter(|port| *port != 0),
     });
     let areas = reader.read("mail.areas", |text| items(text).map(area).collect::<Option<Vec<_>>>());
-    let reply_to = reader.read("mail.reply_to", |text| optional(text, is_address));
+    let reply_to = optional(reader, "mail.reply_to", is_address);
     let connect_timeout = reader.time_limit("mail.connect_timeout");
     let total_timeout = reader.time_limit("mail.total_timeout");
-    let Some(host) = reader.given("mail.host") else { return Some(None) };
+    let host = reader.given("mail.host")?;
     let from = reader.read("mail.from", |text| is_address(text).then(|| text.to_owned()));
     let domain = from.as_deref().and_then(|from| from.rsplit_once('@')).map(|(_, domain)| domain.to_owned());
-    let or_domain = |reader: &mut Reader, key: &str| {
-        let domain = domain.clone().unwrap_or_else(|| "localhost".to_owned());
-        reader.read(key, |text| optional(text, is_host)).map(|given| given.unwrap_or(domain))
-    };
-    let (return_domain, hello) = (or_domain(reader, "mail.return_domain"), or_domain(reader, "mail.hello"));
-    let (credentials, dkim) = (credentials(reader), dkim(reader, domain.clone()));
+    let return_domain = optional(reader, "mail.return_domain", is_host).or_else(|| domain.clone());
+    let hello = optional(reader, "mail.hello", is_host).or_else(|| domain.clone());
+    let (credentials, dkim) = (credentials(reader), dkim(reader, domain));
     if areas.as_ref().is_some_and(Vec::is_empty) {
         reader.fault("mail.areas", "is required with mail.host: agreements say where notices may pass");
         return None;
     }
-    Some(Some(Mail {
+    Some(Mail {
         host,
         port: port?,
         tls: tls?,
-        credentials: credentials?,
+        credentials,
         from: from?,
         from_name: reader.given("mail.from_name").unwrap_or_default(),
-        reply_to: reply_to?,
+        reply_to,
         return_domain: return_domain?,
         hello: hello?,
         areas: areas?,
         extra_ca: reader.file("mail.extra_ca"),
-        dkim: dkim?,
+        dkim,
         connect_timeout: connect_timeout?,
         total_timeout: total_timeout?,
-    }))
+    })
 }
 
-fn credentials(reader: &mut Reader) -> Option<Option<(String, Secret<String>)>> {
+fn credentials(reader: &mut Reader) -> Option<(String, Secret<String>)> {
     match (reader.given("mail.username"), reader.given("mail.password")) {
-        (None, None) => Some(None),
-        (Some(user), Some(password)) => Some(Some((user, Secret::new(password)))),
+        (None, None) => None,
+        (Some(user), Some(password)) => Some((user, Secret::new(password))),
         (user, _) => {
             let missing = if user.is_none() { "mail.username" } else { "mail.password" };
             reader.fault(missing, "is required: user name and password go together");
@@ -132,13 +129,11 @@ fn credentials(reader: &mut Reader) -> Option<Option<(String, Secret<String>)>> 
     }
 }
 
-fn dkim(reader: &mut Reader, domain: Option<String>) -> Option<Option<MailDkim>> {
-    let given = reader.read("mail.dkim_domain", |text| optional(text, is_host))?;
+fn dkim(reader: &mut Reader, domain: Option<String>) -> Option<MailDkim> {
+    let given = optional(reader, "mail.dkim_domain", is_host);
     match (reader.given("mail.dkim_selector"), reader.file("mail.dkim_key_file")) {
-        (None, None) if given.is_none() => Some(None),
-        (Some(selector), Some(key_file)) => {
-            Some(Some(MailDkim { domain: given.or(domain).unwrap_or_default(), selector, key_file }))
-        }
+        (None, None) if given.is_none() => None,
+        (Some(selector), Some(key_file)) => Some(MailDkim { domain: given.or(domain)?, selector, key_file }),
         (selector, _) => {
             let missing = if selector.is_none() { "mail.dkim_selector" } else { "mail.dkim_key_file" };
             reader.fault(missing, "is required: a DKIM signature takes a selector and a key");
@@ -147,12 +142,10 @@ fn dkim(reader: &mut Reader, domain: Option<String>) -> Option<Option<MailDkim>>
     }
 }
 
-/// What is not given, or fits; `None` for what does not.
-fn optional(text: &str, fits: impl Fn(&str) -> bool) -> Option<Option<String>> {
-    match text {
-        "" => Some(None),
-        text => fits(text).then(|| Some(text.to_owned())),
-    }
+/// A text that may be left out; one that does not fit is noted.
+fn optional(reader: &mut Reader, key: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
+    let given = reader.given(key)?;
+    reader.read(key, |text| fits(text).then_some(given))
 }
 
 fn is_host(text: &str) -> bool {

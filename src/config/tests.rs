@@ -166,3 +166,34 @@ fn the_effective_settings_are_a_file_that_means_the_same() {
     assert_eq!(again.identity.issuers, first.identity.issuers);
     assert_eq!(again.server.public_url, first.server.public_url);
 }
+
+#[test]
+fn a_relay_is_complete_or_refused_with_all_that_is_missing() {
+    assert!(loaded(None, &[]).mail.is_none());
+    let mail = loaded(
+        Some(
+            "[mail]\nhost = 'mail.example.org'\nfrom = 'notices@example.org'\nareas = ['DE', 'EEA']\ntls = 'starttls'\n",
+        ),
+        &[("ART33_MAIL_USERNAME", "art33"), ("ART33_MAIL_PASSWORD", "hunter2")],
+    );
+    assert!(!mail.effective_toml().contains("hunter2") && !format!("{mail:?}").contains("hunter2"));
+    let mail = mail.mail.unwrap();
+    assert_eq!((mail.port, mail.tls, mail.areas.len()), (587, MailTls::StartTls, 2));
+    assert_eq!((mail.return_domain.as_str(), mail.hello.as_str()), ("example.org", "example.org"));
+    let found = faults(
+        None,
+        &[
+            ("ART33_MAIL_HOST", "mail.example.org"),
+            ("ART33_MAIL_TLS", "maybe"),
+            ("ART33_MAIL_PORT", "0"),
+            ("ART33_MAIL_REPLY_TO", "nobody"),
+            ("ART33_MAIL_USERNAME", "art33"),
+            ("ART33_MAIL_DKIM_SELECTOR", "s1"),
+        ],
+    );
+    for place in
+        ["MAIL_TLS", "MAIL_PORT", "MAIL_REPLY_TO", "mail.from", "mail.password", "mail.dkim_key_file", "mail.areas"]
+    {
+        assert!(found.iter().any(|fault| fault.contains(place)), "{place} is not named: {found:?}");
+    }
+}

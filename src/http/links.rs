@@ -11,7 +11,7 @@ use super::api::{Api, Shared};
 use super::extract::{media_type, read};
 use super::problem::Problem;
 use crate::domain::receipt::Acknowledger;
-use crate::report::{Language, Page, ReportError, Shown, readable};
+use crate::report::{Denial, Language, Page, ReportError, Shown, readable};
 use crate::service::{Linked, ServiceError, Visitor};
 
 /// The largest form, in bytes.
@@ -135,13 +135,13 @@ impl<'a> Desk<'a> {
 
     #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not general enough by itself")]
     fn refused(&self) -> Result<HttpResponse, Problem> {
-        self.answer(StatusCode::FORBIDDEN, "de", |page| page.refused())
+        self.answer(StatusCode::FORBIDDEN, "de", |page| page.denial(Denial::Foreign))
     }
 
     #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not general enough by itself")]
     fn failed(&self, error: ServiceError) -> Result<HttpResponse, Problem> {
         match error {
-            ServiceError::NotFound => self.answer(StatusCode::NOT_FOUND, "de", |page| page.missing()),
+            ServiceError::NotFound => self.answer(StatusCode::NOT_FOUND, "de", |page| page.denial(Denial::Missing)),
             error => Err(error.into()),
         }
     }

@@ -29,7 +29,7 @@ pub use model::{
 };
 pub use moment::Display;
 pub use outcomes::{Answer, Authority, ChosenAuthority, Decision, Filing, Instruction, Supervision};
-pub use page::{Acknowledged, Envelope, Mailbox, Page, Shown};
+pub use page::{Acknowledged, Denial, Envelope, Mailbox, Page, Shown};
 pub use pdf::PdfRenderer;
 pub use readable::{Section, readable};
 pub use script::{Cast, Script, script};

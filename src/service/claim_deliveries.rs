@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use url::Url;
 
-use super::admission::admitted;
-use super::dispatch::Dispatch;
+use super::dispatch::{Dispatch, Outgoing};
 use super::letters::LetterFacts;
 use super::tell_duties::step_of;
 use super::{Service, ServiceError, escalation_event};
@@ -26,41 +25,6 @@ use crate::store::endpoints::{self, Target, secret_context};
 use crate::store::notices::{self, NoticeFacts};
 use crate::store::parties;
 use crate::store::{AnyConnection, StoreError, duties, micros};
-
-/// One request to send, and what is needed to record what came of it.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
-    /// The delivery, which is also the `webhook-id`.
-    pub delivery: String,
-    /// Number of the attempt.
-    pub number: i32,
-    /// How many attempts before it are not charged.
-    pub uncharged: i32,
-    /// When it was due.
-    pub due_at: OffsetDateTime,
-    /// The lease under which it is made.
-    pub lease: i64,
-    /// Type of event.
-    pub event: EventType,
-    /// The notice, for notice events.
-    pub notice: Option<String>,
-    /// The endpoint.
-    pub endpoint: EndpointId,
-    /// The lane it was claimed in.
-    pub lane: Lane,
-    /// Whether the endpoint has proved itself; the word of one that has not is no proof of arrival.
-    pub verified: bool,
-    /// By which way it goes, and where.
-    pub dispatch: Dispatch,
-    /// The exact bytes.
-    pub body: Vec<u8>,
-    /// When it was put into the outbox.
-    pub created_at: OffsetDateTime,
-    /// End of the window of its retries.
-    pub deadline_at: OffsetDateTime,
-    /// When the attempt begins.
-    pub started_at: OffsetDateTime,
-}
 
 impl Outgoing {
     /// Number of the attempt, without those that are not charged.
@@ -146,7 +110,7 @@ impl Service {
             next_at: micros(claim.now + BUSY * (0.5 + self.entropy.unit())),
         };
         deliveries::put_back(connection, &busy.iter().map(again).collect::<Vec<_>>())?;
-        let facts = read_facts(connection, targets, &passed.iter().map(|(claimed, _)| claimed))?;
+        let facts = read_facts(connection, targets, passed.iter().map(|(claimed, _)| claimed))?;
         let mut rendered = Vec::with_capacity(passed.len());
         for (claimed, pass) in passed {
             let id = claimed.id.clone();
@@ -339,6 +303,32 @@ fn targets(connection: &mut AnyConnection, claimed: &[Claimed]) -> Result<HashMa
     Ok(endpoints::targets(connection, &ids)?.into_iter().map(|target| (target.id.to_string(), target)).collect())
 }
 
+/// The deliveries that may go now, and those whose endpoint or host is busy with others.
+fn admitted<P>(
+    claimed: Vec<Claimed>,
+    targets: &HashMap<String, Target>,
+    mut admit: impl FnMut(&EndpointId, &str) -> Option<P>,
+) -> (Vec<(Claimed, P)>, Vec<Claimed>) {
+    let (mut passed, mut busy) = (Vec::with_capacity(claimed.len()), Vec::new());
+    for claimed in claimed {
+        let pass = targets.get(&claimed.endpoint_id).and_then(|target| admit(&target.id, &host(target)));
+        match pass {
+            Some(pass) => passed.push((claimed, pass)),
+            None => busy.push(claimed),
+        }
+    }
+    (passed, busy)
+}
+
+/// What the limit of a host counts: host and port of a webhook, the domain of a mailbox.
+fn host(target: &Target) -> String {
+    let of_url = |url: Url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
+    match target.id {
+        EndpointId::Webhook(_) => Url::parse(&target.address).map(of_url).unwrap_or_default(),
+        EndpointId::Mailbox(_) => target.address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase(),
+    }
+}
+
 fn open_attempts<P>(
     connection: &mut AnyConnection,
     rendered: &[(Rendered, P)],
@@ -368,7 +358,7 @@ pub(super) fn own_clocks(connection: &mut AnyConnection, notices: &[&str]) -> Re
 fn read_facts<'c>(
     connection: &mut AnyConnection,
     targets: HashMap<String, Target>,
-    claimed: &(impl Iterator<Item = &'c Claimed> + Clone),
+    claimed: impl Iterator<Item = &'c Claimed> + Clone,
 ) -> Result<Facts, ServiceError> {
     let notice_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
     let duty_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
@@ -380,7 +370,7 @@ fn read_facts<'c>(
     Ok(Facts {
         targets,
         names: parties::names(connection, &processors)?,
-        escalated: escalation_event::of_claimed(connection, claimed)?,
+        escalated: escalation_event::of_claimed(connection, &claimed)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
         authority: own_clocks(connection, &notice_ids)?,
         letters,

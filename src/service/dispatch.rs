@@ -1,11 +1,48 @@
-//! By which way a claimed message goes. Sends nothing.
+//! A claimed message that is ready to be sent, and by which way it goes. Sends nothing.
 
+use time::OffsetDateTime;
 use url::Url;
 
-use super::claim_deliveries::Outgoing;
 use crate::crypto::sha256_hex;
+use crate::domain::delivery::Lane;
 use crate::domain::delivery_outcome::FailureKind;
+use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
+
+/// One request to send, and what is needed to record what came of it.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The delivery, which is also the `webhook-id`.
+    pub delivery: String,
+    /// Number of the attempt.
+    pub number: i32,
+    /// How many attempts before it are not charged.
+    pub uncharged: i32,
+    /// When it was due.
+    pub due_at: OffsetDateTime,
+    /// The lease under which it is made.
+    pub lease: i64,
+    /// Type of event.
+    pub event: EventType,
+    /// The notice, for notice events.
+    pub notice: Option<String>,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The lane it was claimed in.
+    pub lane: Lane,
+    /// Whether the endpoint has proved itself; the word of one that has not is no proof of arrival.
+    pub verified: bool,
+    /// By which way it goes, and where.
+    pub dispatch: Dispatch,
+    /// The exact bytes.
+    pub body: Vec<u8>,
+    /// When it was put into the outbox.
+    pub created_at: OffsetDateTime,
+    /// End of the window of its retries.
+    pub deadline_at: OffsetDateTime,
+    /// When the attempt begins.
+    pub started_at: OffsetDateTime,
+}
 
 /// By which way a message goes, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::claim_deliveries::Outgoing;
-use super::dispatch::Dispatch;
+use super::dispatch::{Dispatch, Outgoing};
 use super::record_attempts::Attempted;
 use crate::crypto::sha256_hex;
 use crate::domain::delivery::Next;

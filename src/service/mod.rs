@@ -3,7 +3,6 @@
 //! Every verb takes the actor, whose organisation is the tenant scope; each change is one transaction that holds its ledger entries.
 
 mod acknowledge;
-mod admission;
 mod agreement_checks;
 mod amend_duties;
 mod amend_incident;
@@ -109,8 +108,7 @@ pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
 pub use audit_delivery::{DeliveryAudit, Finding, Queue};
 pub use bootstrap::operator_id;
-pub use claim_deliveries::Outgoing;
-pub use dispatch::Dispatch;
+pub use dispatch::{Dispatch, Outgoing};
 pub use error::ServiceError;
 pub use import_agreements::ImportRow;
 pub use links::{Linked, Opened, Visitor};

@@ -21,7 +21,7 @@ use crate::domain::mail_delivery;
 use crate::domain::receipt::Means;
 use crate::store::mail_evidence::{self, Mailed, NewReport};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, deliveries, endpoints, ledger};
+use crate::store::{AnyConnection, deliveries, endpoints, escalations, ledger};
 
 /// What was made of a message that came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -143,6 +143,7 @@ impl Service {
             Next::Gone | Next::Done | Next::Closed => ("gone", report.at),
         };
         mail_evidence::settle(connection, report.delivery, state, next_at)?;
+        escalations::hasten(connection, &[fact.id.as_str()], report.at)?;
         Ok(true)
     }
 }

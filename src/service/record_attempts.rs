@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::claim_deliveries::Outgoing;
+use super::dispatch::Outgoing;
 use super::informed::{self, Arrival};
 use super::mailed::MailEvidence;
 use super::receipts::proof;
@@ -64,14 +64,15 @@ impl Attempted {
         self
     }
 
-    /// Whether this webhook will not get better by itself, so that the next channel of its notice opens now.
+    /// Whether this endpoint will not get better by itself, so that the next channel of its notice opens now.
+    ///
+    /// A webhook gets a second chance, since its answer may come from whatever stands in for it; what a mail server says it means.
     fn is_stuck(&self) -> bool {
-        let is_stuck = match self.outcome {
+        match self.outcome {
             Outcome::Gone => true,
-            Outcome::Configuration(_) => self.sent.number >= 2,
+            Outcome::Configuration(_) => self.sent.endpoint.channel() == Channel::Email || self.sent.number >= 2,
             _ => false,
-        };
-        is_stuck && self.sent.endpoint.channel() == Channel::Webhook
+        }
     }
 
     /// Whether a webhook was asked to prove itself; a mailbox is confirmed by who reads it.

@@ -218,13 +218,22 @@ async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer 
             let body = json!({"by": "Max Muster", "reason": "It would name others."});
             staff.post(&(at("instructions", &given.id()) + "/objection"), &body).await
         }
+        other => further_request(other, app, world).await,
+    }
+}
+
+/// The rest of the table.
+async fn further_request(operation: &str, app: &TestApp, world: &World) -> Answer {
+    match operation {
         "recordDecision" | "recordFiling" | "answerFiling" | "reportMilestone" | "waiveDuty" | "reopenDuty" => {
             outcome(operation, app, world).await
         }
         "recordTaskResult" => tried(app, world).await,
         "releaseIncident" => release(app, world).await,
         "createSource" | "replaceSource" | "receiveNotice" => chain(operation, app, world).await,
-        "readByLink" | "acknowledgeByLink" | "confirmByLink" | "receiveMail" => mail(operation, app, world).await,
+        "readByLink" | "acknowledgeByLink" | "confirmByLink" | "receiveMail" => {
+            crate::links::valid_request(operation, app, world).await
+        }
         "createReceiverKey" | "retireReceiverKey" | "receiveAcknowledgement" | "disputeNotice" => {
             crate::signed_acknowledgement::valid_request(operation, app, world).await
         }
@@ -276,63 +285,6 @@ async fn chain(operation: &str, app: &TestApp, world: &World) -> Answer {
     let request = app.anonymous().request("POST", &format!("/inbound/{id}"));
     let request = request.header("webhook-id", "dlv_1").header("webhook-timestamp", &signed_at.to_string());
     request.header("webhook-signature", &signature).body("application/json", body).send().await
-}
-
-/// Whoever got an e-mail, and the mail server that reports on it.
-async fn mail(operation: &str, app: &TestApp, world: &World) -> Answer {
-    let staff = world.processor();
-    let mut agreement = crate::harness::world::agreement(&world.controllers[0].id, operation, "");
-    let address = format!("{operation}@beispielwerk.example");
-    agreement["terms"]["addressees"] = json!([{"role": "desk", "channel": "email", "address": address}]);
-    agreement["products"] = json!([operation.to_lowercase()]);
-    staff.post("/v1/agreements", &agreement).await.expect(201);
-    if operation == "confirmByLink" {
-        let id = mails(app, "endpoint.verify", &address).await;
-        return form(app, &id, "confirm").await;
-    }
-    let mut filing = world.filing();
-    filing["affected"] = json!({"product": operation.to_lowercase()});
-    staff.post("/v1/incidents", &filing).await.expect(201);
-    app.step_workers().await;
-    let id = mails(app, "notice.initial", &address).await;
-    match operation {
-        "readByLink" => form(app, &id, "notice").await,
-        "acknowledgeByLink" => form(app, &id, "acknowledgement").await,
-        _ => {
-            let paths = &app.service().mail.as_ref().unwrap().return_paths;
-            let recipient = paths.address(&id.parse().unwrap(), 1).replace('+', "%2B");
-            let request = app.anonymous().request("POST", &format!("/inbound/mail?recipient={recipient}"));
-            let report = SPEC.document()["components"]["examples"]["MailReport"]["value"].as_str().unwrap();
-            request.body("message/rfc822", report.to_owned()).send().await
-        }
-    }
-}
-
-async fn form(app: &TestApp, delivery: &str, action: &str) -> Answer {
-    let url = app.service().link(&delivery.parse().unwrap());
-    let path = format!("{}/{action}", &url[url.find("/l/").unwrap()..]);
-    let request = app.anonymous().request("POST", &path);
-    request.body("application/x-www-form-urlencoded", "name=Erika+Beispiel&role=desk").send().await
-}
-
-/// The delivery of this type to this address.
-async fn mails(app: &TestApp, event: &'static str, address: &str) -> String {
-    use diesel::RunQueryDsl as _;
-
-    #[derive(diesel::QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        id: String,
-    }
-    let sql = format!(
-        "SELECT delivery.id AS id FROM delivery JOIN endpoint ON endpoint.id = endpoint_id \
-         WHERE type = '{event}' AND address = lower('{address}')"
-    );
-    let found = app
-        .service()
-        .store
-        .read::<_, art33::store::StoreError>(move |connection| Ok(diesel::sql_query(sql).load::<Row>(connection)?));
-    found.await.unwrap().pop().unwrap().id
 }
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

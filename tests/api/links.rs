@@ -5,9 +5,11 @@ use time::Duration;
 
 use crate::harness::app::{Backend, TestApp};
 use crate::harness::client::Answer;
+use crate::harness::mailing::{Letter, Mailing, settings};
 use crate::harness::smtp::SmtpServer;
-use crate::harness::world::{CONTROLLER, PROCESSOR, text};
-use crate::mail::{Letter, Mailing, mailing, settings};
+use crate::harness::spec::SPEC;
+use crate::harness::world::{CONTROLLER, PROCESSOR, World, text};
+use crate::mail::mailing;
 
 const DESK: &str = "desk@beispielwerk.example";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -189,4 +191,61 @@ mailing! {
         mailing.form(&format!("{link}/notice"), "").await.expect(404);
         mailing.form(&format!("{link}/acknowledgement"), "name=a&role=b").await.expect(404);
     }
+}
+
+/// A request for each operation of whoever got an e-mail, and of the mail server that reports on it.
+pub(crate) async fn valid_request(operation: &str, app: &TestApp, world: &World) -> Answer {
+    let staff = world.processor();
+    let mut agreement = crate::harness::world::agreement(&world.controllers[0].id, operation, "");
+    let address = format!("{operation}@beispielwerk.example");
+    agreement["terms"]["addressees"] = json!([{"role": "desk", "channel": "email", "address": address}]);
+    agreement["products"] = json!([operation.to_lowercase()]);
+    staff.post("/v1/agreements", &agreement).await.expect(201);
+    if operation == "confirmByLink" {
+        let id = mails(app, "endpoint.verify", &address).await;
+        return form(app, &id, "confirm").await;
+    }
+    let mut filing = world.filing();
+    filing["affected"] = json!({"product": operation.to_lowercase()});
+    staff.post("/v1/incidents", &filing).await.expect(201);
+    app.step_workers().await;
+    let id = mails(app, "notice.initial", &address).await;
+    match operation {
+        "readByLink" => form(app, &id, "notice").await,
+        "acknowledgeByLink" => form(app, &id, "acknowledgement").await,
+        _ => {
+            let paths = &app.service().mail.as_ref().unwrap().return_paths;
+            let recipient = paths.address(&id.parse().unwrap(), 1).replace('+', "%2B");
+            let request = app.anonymous().request("POST", &format!("/inbound/mail?recipient={recipient}"));
+            let report = SPEC.document()["components"]["examples"]["MailReport"]["value"].as_str().unwrap();
+            request.body("message/rfc822", report.to_owned()).send().await
+        }
+    }
+}
+
+async fn form(app: &TestApp, delivery: &str, action: &str) -> Answer {
+    let url = app.service().link(&delivery.parse().unwrap());
+    let path = format!("{}/{action}", &url[url.find("/l/").unwrap()..]);
+    let request = app.anonymous().request("POST", &path);
+    request.body("application/x-www-form-urlencoded", "name=Erika+Beispiel&role=desk").send().await
+}
+
+/// The delivery of this type to this address.
+async fn mails(app: &TestApp, event: &'static str, address: &str) -> String {
+    use diesel::RunQueryDsl as _;
+
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        id: String,
+    }
+    let sql = format!(
+        "SELECT delivery.id AS id FROM delivery JOIN endpoint ON endpoint.id = endpoint_id \
+         WHERE type = '{event}' AND address = lower('{address}')"
+    );
+    let found = app
+        .service()
+        .store
+        .read::<_, art33::store::StoreError>(move |connection| Ok(diesel::sql_query(sql).load::<Row>(connection)?));
+    found.await.unwrap().pop().unwrap().id
 }

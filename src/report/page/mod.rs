@@ -118,6 +118,15 @@ pub struct Mailbox {
     pub is_confirmed: bool,
 }
 
+/// Why somebody gets no page of a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The link leads nowhere.
+    Missing,
+    /// The request did not come from a page of ours.
+    Foreign,
+}
+
 #[derive(Template)]
 #[template(path = "link/notice.html")]
 struct NoticeTemplate<'a> {
@@ -194,24 +203,15 @@ impl Page<'_> {
         written(&MailboxTemplate { title: words.get("title_confirmation"), page: self, words, mailbox })
     }
 
-    /// The page for a link that leads nowhere.
+    /// The page for whoever gets nothing else; in both languages, since nothing is known of them.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn missing(&self) -> Result<String, ReportError> {
-        self.message("title_missing", "missing")
-    }
-
-    /// The page for a request that did not come from a page of ours.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn refused(&self) -> Result<String, ReportError> {
-        self.message("title_refused", "refused")
-    }
-
-    /// In both languages: nothing is known of whoever came.
-    fn message(&self, title: &'static str, text: &'static str) -> Result<String, ReportError> {
+    pub fn denial(&self, why: Denial) -> Result<String, ReportError> {
+        let (title, text) = match why {
+            Denial::Missing => ("title_missing", "missing"),
+            Denial::Foreign => ("title_refused", "refused"),
+        };
         let texts = [Language::German, Language::English].map(|language| Words::of(language).get(text));
         written(&MessageTemplate { page: self, title: Words::of(self.language).get(title), texts })
     }
@@ -279,8 +279,8 @@ mod tests {
             let pages = [
                 page.notice(&envelope(), Shown::Content(&[], "{}")).unwrap(),
                 page.mailbox(&mailbox).unwrap(),
-                page.missing().unwrap(),
-                page.refused().unwrap(),
+                page.denial(Denial::Missing).unwrap(),
+                page.denial(Denial::Foreign).unwrap(),
             ];
             for html in pages {
                 assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())), "{html}");

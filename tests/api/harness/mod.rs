@@ -5,6 +5,7 @@ pub(crate) mod acts;
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod ladders;
+pub(crate) mod mailing;
 pub(crate) mod receiver;
 pub(crate) mod spec;
 pub(crate) mod world;
