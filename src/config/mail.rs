@@ -1,5 +1,4 @@
 //! The settings of the mail relay: none without a host, and then complete or refused as a whole.
-#![expect(clippy::option_option, reason = "none for a fault; then whether the setting is there")]
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -133,12 +133,10 @@ impl<'a> Desk<'a> {
             .body(html))
     }
 
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not general enough by itself")]
     fn refused(&self) -> Result<HttpResponse, Problem> {
         self.answer(StatusCode::FORBIDDEN, "de", |page| page.denial(Denial::Foreign))
     }
 
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not general enough by itself")]
     fn failed(&self, error: ServiceError) -> Result<HttpResponse, Problem> {
         match error {
             ServiceError::NotFound => self.answer(StatusCode::NOT_FOUND, "de", |page| page.denial(Denial::Missing)),

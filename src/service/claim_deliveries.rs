@@ -110,7 +110,7 @@ impl Service {
             next_at: micros(claim.now + BUSY * (0.5 + self.entropy.unit())),
         };
         deliveries::put_back(connection, &busy.iter().map(again).collect::<Vec<_>>())?;
-        let facts = read_facts(connection, targets, passed.iter().map(|(claimed, _)| claimed))?;
+        let facts = read_facts(connection, targets, &passed.iter().map(|(claimed, _)| claimed))?;
         let mut rendered = Vec::with_capacity(passed.len());
         for (claimed, pass) in passed {
             let id = claimed.id.clone();
@@ -358,7 +358,7 @@ pub(super) fn own_clocks(connection: &mut AnyConnection, notices: &[&str]) -> Re
 fn read_facts<'c>(
     connection: &mut AnyConnection,
     targets: HashMap<String, Target>,
-    claimed: impl Iterator<Item = &'c Claimed> + Clone,
+    claimed: &(impl Iterator<Item = &'c Claimed> + Clone),
 ) -> Result<Facts, ServiceError> {
     let notice_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.notice_id.as_deref()).collect();
     let duty_ids: Vec<&str> = claimed.clone().filter_map(|claimed| claimed.duty_id.as_deref()).collect();
@@ -370,7 +370,7 @@ fn read_facts<'c>(
     Ok(Facts {
         targets,
         names: parties::names(connection, &processors)?,
-        escalated: escalation_event::of_claimed(connection, &claimed)?,
+        escalated: escalation_event::of_claimed(connection, claimed)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
         authority: own_clocks(connection, &notice_ids)?,
         letters,

@@ -5,11 +5,10 @@ use time::Duration;
 
 use crate::harness::app::{Backend, TestApp};
 use crate::harness::client::Answer;
-use crate::harness::mailing::{Letter, Mailing, settings};
+use crate::harness::mailing::{Letter, Mailing, mailing, settings};
 use crate::harness::smtp::SmtpServer;
 use crate::harness::spec::SPEC;
 use crate::harness::world::{CONTROLLER, PROCESSOR, World, text};
-use crate::mail::mailing;
 
 const DESK: &str = "desk@beispielwerk.example";
 const FORM: &str = "application/x-www-form-urlencoded";

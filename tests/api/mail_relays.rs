@@ -5,9 +5,9 @@ use serde_json::json;
 use time::Duration;
 
 use crate::harness::app::TestApp;
+use crate::harness::mailing::{DESK, Mailing};
 use crate::harness::smtp::SmtpServer;
 use crate::harness::world::{agreement, instant, text};
-use crate::mail::{DESK, Mailing};
 
 both! {
     async fn while_the_relay_is_down_nothing_is_held_against_the_mailbox(app: TestApp, settings = [

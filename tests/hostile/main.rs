@@ -4,7 +4,7 @@
 
 #[macro_use]
 #[path = "../api/harness/mod.rs"]
-#[expect(dead_code, reason = "what other tests need of it")]
+#[expect(dead_code, unused_imports, unused_macros, reason = "what other tests need of it")]
 mod harness;
 
 mod addresses;

@@ -8,6 +8,9 @@ use super::client::Answer;
 use super::smtp::SmtpServer;
 use super::world::{CONTROLLER, PROCESSOR, agreement, filing, merge, text};
 
+/// The mailbox of the controller, as people write it.
+pub(crate) const DESK: &str = "Desk@Beispielwerk.example";
+
 /// One processor and one controller that is told by e-mail.
 pub(crate) struct Mailing {
     pub(crate) app: TestApp,
@@ -138,3 +141,33 @@ pub(crate) fn settings(port: &str) -> Vec<(&'static str, &str)> {
         ("ART33_MAIL_AREAS", "DE"),
     ]
 }
+
+/// Makes one test per database out of one body, each with a relay of its own.
+macro_rules! mailing {
+    ($($(#[$attribute:meta])* async fn $name:ident($app:ident, $relay:ident) $body:block)+) => {$(
+        mod $name {
+            use super::*;
+
+            $(#[$attribute])*
+            async fn body($app: TestApp, $relay: SmtpServer) $body
+
+            async fn run(backend: Backend) {
+                let relay = SmtpServer::start(&json!({}));
+                let port = relay.port.to_string();
+                crate::harness::app::run(backend, &settings(&port), |app| body(app, relay)).await;
+            }
+
+            #[tokio::test]
+            async fn sqlite() {
+                run(Backend::Sqlite).await;
+            }
+
+            #[cfg(feature = "postgres")]
+            #[tokio::test]
+            async fn postgres() {
+                run(Backend::Postgres).await;
+            }
+        }
+    )+};
+}
+pub(crate) use mailing;
