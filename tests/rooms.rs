@@ -86,6 +86,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("rcgen", &["bench"]),
     ("reqwest", &["outbound"]),
+    ("rlimit", &["cli"]),
     ("rustls", &["outbound"]),
     ("rustls_platform_verifier", &["outbound"]),
     ("smtp_proto", &["outbound"]),

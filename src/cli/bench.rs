@@ -43,5 +43,7 @@ pub(super) fn measure(wanted: BenchArguments) -> Result<(), CliError> {
 
 /// Runs the endpoints that the benchmark delivers to, as a process of its own.
 pub(super) fn listen() -> Result<(), CliError> {
+    // One connection for each attempt that hangs; where the limit stays low the figures say so.
+    drop(rlimit::increase_nofile_limit(u64::MAX));
     Ok(bench::listen()?)
 }

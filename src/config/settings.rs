@@ -86,7 +86,7 @@ pub const SETTINGS: &[Setting] = &[
     row(Text, "outbound.total_timeout", "ART33_OUTBOUND_TOTAL_TIMEOUT", "PT10S", DURATION, "Longest wait for a whole attempt."),
     derived(row(Text, "outbound.extra_ca", "ART33_OUTBOUND_EXTRA_CA", "", "a PEM file", "Certificate authorities that webhooks may rest on beside the machine's, as those of a private network."), "none"),
     row(Number, "delivery.concurrency", "ART33_DELIVERY_CONCURRENCY", "512", POSITIVE, "Attempts under way at the same time, as long as they are prompt."),
-    row(Number, "delivery.waiting", "ART33_DELIVERY_WAITING", "4096", POSITIVE, "Attempts that may wait for slow receivers beside those."),
+    row(Number, "delivery.waiting", "ART33_DELIVERY_WAITING", "8192", POSITIVE, "Attempts that may wait for slow receivers beside those; each holds a connection."),
     row(Number, "delivery.per_host", "ART33_DELIVERY_PER_HOST", "8", POSITIVE, "Attempts at one host at the same time."),
     row(Number, "delivery.per_endpoint", "ART33_DELIVERY_PER_ENDPOINT", "2", POSITIVE, "Attempts at one endpoint at the same time."),
     derived(row(Secret, "heartbeat.url", "ART33_HEARTBEAT_URL", "", "an https URL, or an http one where outbound.allow_http is set", "Called with GET while all notices are on their way; whoever is called raises the alarm when it stays away."), "none"),

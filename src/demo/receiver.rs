@@ -3,12 +3,13 @@
 //! Answers before anything is done about a message, as a receiver should; what is done is decided elsewhere.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use time::Duration;
+use tokio::sync::SetOnce;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::DemoError;
@@ -37,15 +38,15 @@ pub(super) struct Receiver {
 struct Shared {
     index: usize,
     clock: Clock,
-    owner: OnceLock<(String, EndpointKeys)>,
+    owner: SetOnce<(String, EndpointKeys)>,
     seen: Mutex<HashSet<String>>,
     outbox: UnboundedSender<Received>,
 }
 
 impl Receiver {
-    /// Starts one on a free port of loopback. It turns everything away until it has an owner.
+    /// Starts one on a free port of loopback. What comes before it has an owner waits for that.
     pub(super) fn start(index: usize, clock: Clock, outbox: UnboundedSender<Received>) -> Result<Self, DemoError> {
-        let shared = Arc::new(Shared { index, clock, owner: OnceLock::new(), seen: Mutex::default(), outbox });
+        let shared = Arc::new(Shared { index, clock, owner: SetOnce::new(), seen: Mutex::default(), outbox });
         let data = web::Data::from(Arc::clone(&shared));
         let server = HttpServer::new(move || {
             App::new().app_data(web::Data::clone(&data)).route("/art33", web::post().to(receive))
@@ -80,7 +81,8 @@ async fn receive(request: HttpRequest, body: web::Bytes, shared: web::Data<Share
         signatures: header("webhook-signature"),
         body: &body,
     };
-    let checked = shared.check(&message);
+    // The service asks it to prove itself as soon as it is registered; that answer holds the keys, and may be on its way yet.
+    let checked = shared.check(shared.owner.wait().await, &message);
     if let Ok(Some(event)) = &checked
         && event["type"] == "endpoint.verify"
     {
@@ -99,8 +101,11 @@ async fn receive(request: HttpRequest, body: web::Bytes, shared: web::Data<Share
 
 impl Shared {
     /// The event, nothing if it came before, or why it is turned away.
-    fn check(&self, message: &Message<'_>) -> Result<Option<Value>, &'static str> {
-        let (organisation, keys) = self.owner.get().ok_or("nobody is registered here")?;
+    fn check(
+        &self,
+        (organisation, keys): &(String, EndpointKeys),
+        message: &Message<'_>,
+    ) -> Result<Option<Value>, &'static str> {
         message.verify(keys, self.clock.now(), self.clock.passes_in(TOLERANCE))?;
         let event: Value = serde_json::from_slice(message.body).map_err(|_| "it is no JSON")?;
         if event["data"]["recipient"]["organisation"] != organisation.as_str() {

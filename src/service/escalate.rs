@@ -12,6 +12,7 @@ use crate::domain::id::DeliveryId;
 use crate::domain::ladder::{Climb, End, Rung, StepState, climb};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::terms::{Action, LadderStep};
+use crate::domain::vocabulary::Channel;
 use crate::store::escalations::{self, Step};
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::tasks::{self, NewTask};
@@ -64,7 +65,10 @@ impl Service {
         let fires = |step: &Step| {
             watched.get(step.notice.as_str()).filter(|notice| notice.standing.end_of(step.ladder).is_none()).copied()
         };
-        let mut reach = Reach::of(connection, &due.iter().filter_map(fires).collect::<Vec<_>>())?;
+        // Without a relay nothing can be mailed, and the ladder must not wait for it.
+        let channels: &[_] =
+            if self.mail.is_some() { &[Channel::Webhook, Channel::Email] } else { &[Channel::Webhook] };
+        let mut reach = Reach::of(connection, &due.iter().filter_map(fires).collect::<Vec<_>>(), channels)?;
         let mut written = Written::default();
         for step in &due {
             let Some(notice) = watched.get(step.notice.as_str()) else { continue };

@@ -55,7 +55,12 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    pub(super) fn of(connection: &mut AnyConnection, watched: &[&Watched]) -> Result<Self, ServiceError> {
+    /// `channels` are those that messages can be sent by at all.
+    pub(super) fn of(
+        connection: &mut AnyConnection,
+        watched: &[&Watched],
+        channels: &[Channel],
+    ) -> Result<Self, ServiceError> {
         if watched.is_empty() {
             return Ok(Self::default());
         }
@@ -66,8 +71,9 @@ impl Reach {
         owners.sort_unstable();
         owners.dedup();
         let mut reach = Self { contacts: organisations::contacts(connection, &controllers)?, ..Self::default() };
-        for (channel, owners) in [(Channel::Webhook, &owners), (Channel::Email, &controllers)] {
-            for endpoint in endpoints::of_organisations(connection, channel, owners)? {
+        for channel in channels {
+            let owners = if *channel == Channel::Webhook { &owners } else { &controllers };
+            for endpoint in endpoints::of_organisations(connection, *channel, owners)? {
                 reach.endpoints.entry(endpoint.organisation.to_string()).or_default().push(endpoint);
             }
         }

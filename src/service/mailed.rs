@@ -83,10 +83,10 @@ impl Attempted {
         })
     }
 
-    /// What becomes of the delivery of a mail.
-    pub(super) fn next_mail(&self, chance: f64) -> Next {
+    /// What becomes of the delivery of a mail, which is owed or sent for convenience.
+    pub(super) fn next_mail(&self, is_owed: bool, chance: f64) -> Next {
         let window = (self.sent.created_at, self.sent.deadline_at);
-        let next = if self.sent.is_telling() { mail_delivery::next } else { mail_delivery::next_of_reminder };
+        let next = if is_owed { mail_delivery::next } else { mail_delivery::next_of_reminder };
         next(self.outcome, self.sent.number, window, self.ended_at, chance)
     }
 }

@@ -118,6 +118,7 @@ impl Service {
             lane: one.sent.lane.index(),
             next_at: micros(one.ended_at + AGAIN * (0.8 + 0.4 * self.entropy.unit())),
             uncharged: one.sent.uncharged + 1,
+            due_at: 0,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Recording what came of sent requests, many at once: attempts, deliveries, notices, the clocks they stop and start, and proof.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -97,7 +97,8 @@ impl Service {
                 // Notices are locked before their deliveries, in the order in which an acknowledgement does it.
                 let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
                 let facts = notices::facts(connection, &ids)?;
-                service.record(connection, &attempted, lenient)?;
+                let acknowledged = facts.iter().filter(|fact| fact.acknowledged).map(|fact| fact.id.as_str()).collect();
+                service.record(connection, &attempted, &acknowledged, lenient)?;
                 note_verifications(connection, &attempted)?;
                 let told = service.arrived(connection, &attempted, facts)?;
                 Ok::<_, ServiceError>((told, attempted))
@@ -122,6 +123,7 @@ impl Service {
         &self,
         connection: &mut AnyConnection,
         attempted: &[Attempted],
+        acknowledged: &HashSet<&str>,
         lenient: bool,
     ) -> Result<(), ServiceError> {
         let ended: Vec<_> = attempted.iter().map(ended).collect();
@@ -134,9 +136,14 @@ impl Service {
         let outcomes: Vec<_> = speaking.map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
         let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
-        let held: std::collections::HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
+        let held: HashSet<String> = deliveries::still_held(connection, &pairs)?.into_iter().collect();
         let still_held = attempted.iter().filter(|one| held.contains(&one.sent.delivery));
-        let finish = |one| if Attempted::is_spared(one, lenient) { self.put_off(one) } else { self.finished(one) };
+        // Whoever says that it has the notice gets it once more if somebody asks for that, and is owed nothing.
+        let is_owed = |one: &Attempted| {
+            one.sent.is_telling() && !one.sent.notice.as_deref().is_some_and(|id| acknowledged.contains(id))
+        };
+        let finish =
+            |one| if Attempted::is_spared(one, lenient) { self.put_off(one) } else { self.finished(one, is_owed(one)) };
         let finished: Vec<_> = still_held.map(finish).collect();
         deliveries::finish(connection, &finished)?;
         // Not before what was sent just now is finished, or it would go out again.
@@ -146,13 +153,13 @@ impl Service {
         Ok(escalations::hasten(connection, &stuck, self.clock.now())?)
     }
 
-    fn finished(&self, one: &Attempted) -> FinishedDelivery {
+    fn finished(&self, one: &Attempted, is_owed: bool) -> FinishedDelivery {
         let wish = one.retry_after.as_deref().and_then(|header| retry_after(header, one.ended_at));
         let window = (one.sent.created_at, one.sent.deadline_at);
         let chance = self.entropy.unit();
-        let next = if one.sent.notice.is_some() { next } else { next_of_reminder };
+        let next = if is_owed { next } else { next_of_reminder };
         let next = match one.sent.endpoint.channel() {
-            Channel::Email => one.next_mail(chance),
+            Channel::Email => one.next_mail(is_owed, chance),
             _ => next(one.outcome, one.sent.charged(), window, wish, one.ended_at, chance),
         };
         let (state, next_at) = match next {
@@ -168,6 +175,7 @@ impl Service {
             lane: one.sent.lane.later().index(),
             next_at: micros(next_at),
             uncharged: one.sent.uncharged,
+            due_at: 0,
         }
     }
 

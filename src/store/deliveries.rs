@@ -110,7 +110,8 @@ pub fn claim(
         "WITH due AS MATERIALIZED (SELECT id FROM delivery \
          WHERE state = 'open' AND lane = $1 AND tenant_id = $2 AND next_at <= $3 \
          ORDER BY next_at, deadline_at LIMIT $4 {skip}) \
-         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, due_at = next_at, next_at = $5 \
+         UPDATE delivery SET attempts = attempts + 1, lease = lease + 1, next_at = $5, \
+         due_at = CASE WHEN due_at > 0 THEN due_at ELSE next_at END \
          WHERE id IN (SELECT id FROM due) \
          RETURNING id, type, notice_id, duty_id, step, endpoint_id, organisation_id, lane, attempts, uncharged, due_at, lease, \
          created_at, deadline_at"
@@ -187,6 +188,8 @@ pub struct FinishedDelivery {
     pub next_at: i64,
     /// How many attempts are not charged.
     pub uncharged: i32,
+    /// Nothing: the time that it was due is kept from the first claim until something came of it.
+    pub due_at: i64,
 }
 
 /// Closes attempts, in one statement; also those whose lease was lost, since they happened.
@@ -217,7 +220,13 @@ pub fn still_held(connection: &mut AnyConnection, pairs: &[(&str, i64)]) -> Resu
 
 /// Writes what becomes of deliveries, fenced by their lease, in one statement.
 pub fn finish(connection: &mut AnyConnection, finished: &[FinishedDelivery]) -> Result<(), StoreError> {
-    batch::update(connection, "delivery", &["id", "lease"], &["state", "lane", "next_at", "uncharged"], finished)?;
+    batch::update(
+        connection,
+        "delivery",
+        &["id", "lease"],
+        &["state", "lane", "next_at", "uncharged", "due_at"],
+        finished,
+    )?;
     Ok(())
 }
 

@@ -11,21 +11,22 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::notices::is_out;
 use super::row::{Door, micros};
-use super::schema::{attempt, delivery, notice};
+use super::schema::{attempt, delivery, mail_report, notice};
 use crate::domain::delivery::Lane;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId};
 use crate::domain::redelivery::Redelivery;
 
-/// Makes every delivery of a notice due at once, whatever became of it; answers their ids. The same `webhook-id` goes out again.
+/// Makes every delivery that told a notice due at once, whatever became of it; answers their ids. The same `webhook-id` goes out again.
 pub fn reopen(
     connection: &mut AnyConnection,
     notice: &NoticeId,
     now: OffsetDateTime,
 ) -> Result<Vec<String>, StoreError> {
-    // What told the processor itself of the notice is none of it.
-    let told = delivery::notice_id.eq(notice.as_str()).and(delivery::type_.ne(EventType::NoticeEscalated.as_str()));
-    let ids: Vec<String> = delivery::table.filter(told).select(delivery::id).load(connection)?;
+    // Neither what reminded of the notice, nor what told the processor itself of it.
+    let telling = EventType::NOTICES.iter().map(|event| event.as_str());
+    let told = delivery::notice_id.eq(notice.as_str()).and(delivery::type_.eq_any(telling.collect::<Vec<_>>()));
+    let ids: Vec<String> = delivery::table.filter(told.clone()).select(delivery::id).load(connection)?;
     let by_mail = delivery::lane.eq(Lane::Mail.index());
     let replay = Lane::Replay.index().into_sql::<Integer>();
     // A new lease value takes the work from whoever is at it, so that its late result changes nothing.
@@ -34,6 +35,7 @@ pub fn reopen(
             delivery::state.eq("open"),
             delivery::lane.eq(case_when(by_mail, delivery::lane).otherwise(replay)),
             delivery::next_at.eq(micros(now)),
+            delivery::due_at.eq(0),
             delivery::lease.eq(delivery::lease + 1),
         ))
         .execute(connection)?;
@@ -67,6 +69,10 @@ pub fn failed(
         .filter(attempt::delivery_id.eq(delivery::id))
         .filter(attempt::outcome.eq_any(FAILURES))
         .filter(attempt::ended_at.between(micros(wanted.since), until));
+    let bounces = mail_report::table
+        .filter(mail_report::delivery_id.eq(delivery::id))
+        .filter(mail_report::action.eq("failed"))
+        .filter(mail_report::received_at.between(micros(wanted.since), until));
     let under_way = diesel::alias!(attempt as running);
     let under_way = under_way
         .filter(under_way.field(attempt::delivery_id).eq(delivery::id))
@@ -74,9 +80,10 @@ pub fn failed(
         .filter(under_way.field(attempt::ended_at).is_null());
     let mut query = delivery::table
         .inner_join(notice::table.on(notice::id.nullable().eq(delivery::notice_id)))
-        .filter(notice::processor_id.eq(processor.as_str()).and(notice::acknowledged_at.is_null()).and(is_out()))
+        .filter(notice::processor_id.eq(processor.as_str()).and(is_out()))
+        .filter(notice::acknowledged_at.is_null().and(notice::disputed_at.is_null()))
         .filter(delivery::state.eq_any(["open", "gone"]))
-        .filter(exists(failures))
+        .filter(exists(failures).or(exists(bounces)))
         .filter(not(exists(under_way)))
         .into_boxed();
     if let Some(endpoint) = &wanted.endpoint {

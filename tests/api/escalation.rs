@@ -5,7 +5,7 @@ use time::Duration;
 
 use crate::harness::acts::agree;
 use crate::harness::app::{START, TestApp};
-use crate::harness::ladders::{escalation, expected, mailbox, outbox, steps, tasks, three_channels};
+use crate::harness::ladders::{SILENT_RELAY, escalation, expected, mailbox, outbox, steps, tasks, three_channels};
 use crate::harness::receiver::{Receiver, Reply};
 use crate::harness::world::{World, instant, rfc3339, text};
 
@@ -41,7 +41,7 @@ async fn entries(world: &World, notice: &Value, kind: &str) -> Vec<Value> {
 }
 
 both! {
-    async fn every_default_step_comes_at_its_time(app: TestApp) {
+    async fn every_default_step_comes_at_its_time(app: TestApp, settings = SILENT_RELAY) {
         let world = app.world(1).await;
         let [named, other] = three_channels(&app, &world, &json!(null)).await;
         let (desk, secret, key) = management(&app, &world).await;
@@ -104,7 +104,7 @@ both! {
         assert!(app.service().verify_ledger().await.unwrap().verified);
     }
 
-    async fn after_six_hours_of_standstill_the_highest_step_fires_once(app: TestApp) {
+    async fn after_six_hours_of_standstill_the_highest_step_fires_once(app: TestApp, settings = SILENT_RELAY) {
         let world = app.world(1).await;
         three_channels(&app, &world, &json!(null)).await;
         let notice = unheard(&app, &world).await;
@@ -166,7 +166,7 @@ both! {
         assert_eq!(due.collect::<Vec<_>>(), [144, 648, 1800, 3600, 5400, 6480, 7200], "two hours are left");
     }
 
-    async fn channels_open_in_order_or_at_once(app: TestApp) {
+    async fn channels_open_in_order_or_at_once(app: TestApp, settings = SILENT_RELAY) {
         for (order, at_once, later) in [("in_order", 1, "told"), ("parallel", 2, "task")] {
             let world = app.world(1).await;
             let number = if order == "parallel" { 7 } else { 8 };
@@ -180,7 +180,23 @@ both! {
         }
     }
 
-    async fn what_stands_elsewhere_is_not_written_to(app: TestApp) {
+    async fn without_a_relay_the_ladder_passes_over_mail(app: TestApp) {
+        let world = app.world(1).await;
+        three_channels(&app, &world, &json!(null)).await;
+        let notice = unheard(&app, &world).await;
+        until(&app, Duration::minutes(5)).await;
+        let first = steps(&escalation(&world, &notice).await["until_delivered"]);
+        assert_eq!(first[0], expected(&[("next_channel", "fired", "task")])[0], "a person is asked instead");
+        until(&app, Duration::hours(2)).await;
+        let second = steps(&escalation(&world, &notice).await["until_delivered"]);
+        assert_eq!(second[1], expected(&[("email_contacts", "fired", "nobody")])[0]);
+        app.advance(Duration::minutes(2));
+        app.step_workers().await;
+        let audit = art33::worker::auditor::step(app.service()).await.unwrap();
+        assert_eq!((audit.findings, audit.queue.mail), (vec![], 0), "nothing waits that nobody will send");
+    }
+
+    async fn what_stands_elsewhere_is_not_written_to(app: TestApp, settings = SILENT_RELAY) {
         let world = app.world(1).await;
         let addressees = json!([{"role": "desk", "channel": "webhook", "webhook": world.controllers[0].webhook},
                                 {"role": "desk", "channel": "email", "address": "breach@elsewhere.example"}]);
@@ -194,7 +210,7 @@ both! {
         assert_eq!(outbox(&world, &notice).await.len(), 1);
     }
 
-    async fn a_channel_that_is_shut_opens_the_next_one_now(app: TestApp) {
+    async fn a_channel_that_is_shut_opens_the_next_one_now(app: TestApp, settings = SILENT_RELAY) {
         let world = app.world(1).await;
         let [named, _] = three_channels(&app, &world, &json!(null)).await;
         world.receiver.reply(Reply::Status(410));
@@ -204,7 +220,7 @@ both! {
         assert!(outbox(&world, &notice).await.contains(&("notice.initial".to_owned(), named)), "no time has passed");
     }
 
-    async fn a_mistake_of_the_receiver_opens_the_next_channel_when_it_is_repeated(app: TestApp) {
+    async fn a_mistake_of_the_receiver_opens_the_next_channel_when_it_is_repeated(app: TestApp, settings = SILENT_RELAY) {
         let world = app.world(1).await;
         let [named, _] = three_channels(&app, &world, &json!(null)).await;
         world.receiver.reply(Reply::Status(404));

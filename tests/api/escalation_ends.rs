@@ -5,7 +5,7 @@ use time::Duration;
 
 use crate::harness::acts::{four_eyes, told_in_part};
 use crate::harness::app::TestApp;
-use crate::harness::ladders::{escalation, expected, outbox, steps, tasks, three_channels};
+use crate::harness::ladders::{SILENT_RELAY, escalation, expected, outbox, steps, tasks, three_channels};
 use crate::harness::receiver::Reply;
 use crate::harness::world::{PROCESSOR, World, instant, text};
 use crate::phases::amend;
@@ -17,7 +17,7 @@ async fn acknowledge(world: &World, notice: &Value) {
 }
 
 both! {
-    async fn arrival_ends_the_first_ladder_and_not_the_second(app: TestApp) {
+    async fn arrival_ends_the_first_ladder_and_not_the_second(app: TestApp, settings = SILENT_RELAY) {
         let world = app.world(1).await;
         three_channels(&app, &world, &json!(null)).await;
         world.file().await;

@@ -128,6 +128,9 @@ mailing! {
         let delivery = mailing.delivery().await;
         assert_eq!((&delivery["state"], &delivery["next_at"]), (&json!("gone"), &json!(null)));
         assert_eq!(mailing.notices().await[0]["state"], "pending");
+        let failed = json!({"since": "2026-11-22T00:00:00Z", "dry_run": true});
+        let staff = mailing.app.as_org(&mailing.processor, PROCESSOR);
+        assert_eq!(staff.post("/v1/redeliveries", &failed).await.expect(200).json["deliveries"], 1, "what came back has failed");
         mailing.app.anonymous().request("POST", &format!("{}/confirm", asked.link())).send().await.expect(200);
         let again = mailing.letter().await;
         assert_eq!(again.header("Message-ID"), letter.header("Message-ID"), "what was owed goes out once it is proved");

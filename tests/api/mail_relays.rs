@@ -5,15 +5,13 @@ use serde_json::json;
 use time::Duration;
 
 use crate::harness::app::TestApp;
+use crate::harness::ladders::SILENT_RELAY;
 use crate::harness::mailing::{DESK, Mailing};
 use crate::harness::smtp::SmtpServer;
 use crate::harness::world::{agreement, instant, text};
 
 both! {
-    async fn while_the_relay_is_down_nothing_is_held_against_the_mailbox(app: TestApp, settings = [
-        ("ART33_MAIL_HOST", "127.0.0.1"), ("ART33_MAIL_PORT", "9"), ("ART33_MAIL_TLS", "none"),
-        ("ART33_MAIL_FROM", "notices@lernsysteme.example"), ("ART33_MAIL_AREAS", "DE")
-    ]) {
+    async fn while_the_relay_is_down_nothing_is_held_against_the_mailbox(app: TestApp, settings = SILENT_RELAY) {
         let mailing = Mailing::new(app, SmtpServer::start(&json!({})), DESK, &json!({})).await;
         mailing.file().await;
         mailing.app.step_workers().await;

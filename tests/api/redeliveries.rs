@@ -65,6 +65,26 @@ both! {
         assert_eq!(preview(&world, &since, json!({})).await, (0, 0));
     }
 
+    async fn who_has_acknowledged_gets_it_once_more_and_is_owed_nothing(app: TestApp) {
+        let world = app.world(1).await;
+        world.file().await;
+        app.step_workers().await;
+        let notice = world.notice(0).await;
+        let body = json!({"content_sha256": notice["content_sha256"], "by": {"name": "A. Muster", "role": "officer"}});
+        let path = format!("/v1/notices/{}", text(&notice["id"]));
+        world.controller_client(0).post(&format!("{path}/acknowledgement"), &body).await.expect(200);
+        world.receiver.taken().await;
+        for answer in [202, 204] {
+            world.receiver.reply(Reply::Status(answer));
+            world.processor().post(&format!("{path}/redeliver"), &json!({})).await.expect(202);
+            app.step_workers().await;
+            assert_eq!((world.receiver.taken_of("notice.initial").await.len(), &world.delivery(0).await["state"]), (1, &json!("delivered")));
+        }
+        app.advance(Duration::days(2));
+        app.step_workers().await;
+        assert_eq!(world.receiver.taken_of("notice.initial").await.len(), 0);
+    }
+
     async fn what_is_being_sent_is_left_alone(app: TestApp) {
         let world = app.world(1).await;
         world.receiver.reply_once(Reply::Status(500));

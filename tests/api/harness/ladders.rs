@@ -12,6 +12,15 @@ use super::world::{World, text};
 /// Where the first controller takes notices of breaches.
 pub(crate) const DESK: &str = "breach@beispielwerk.example";
 
+/// Settings for a relay that nobody can reach: mail is owed, and does not leave.
+pub(crate) const SILENT_RELAY: [(&str, &str); 5] = [
+    ("ART33_MAIL_HOST", "127.0.0.1"),
+    ("ART33_MAIL_PORT", "9"),
+    ("ART33_MAIL_TLS", "none"),
+    ("ART33_MAIL_FROM", "notices@lernsysteme.example"),
+    ("ART33_MAIL_AREAS", "DE"),
+];
+
 /// Runs statements on the database under the service.
 pub(crate) fn run(app: &TestApp, statements: &str) {
     let url = app.database_url();

@@ -22,24 +22,24 @@ pub(crate) mod postgres;
 ///
 /// Settings may follow as `ART33_*` pairs: `async fn name(app: TestApp, settings = [("ART33_BODY_LIMIT", "9")]) {…}`.
 macro_rules! both {
-    ($($(#[$attribute:meta])* async fn $name:ident($app:ident: TestApp $(, settings = [$($setting:expr),*])?) $body:block)+) => {$(
+    ($($(#[$attribute:meta])* async fn $name:ident($app:ident: TestApp $(, settings = $settings:expr)?) $body:block)+) => {$(
         mod $name {
             use super::*;
 
-            const SETTINGS: &[(&str, &str)] = &[$($($setting),*)?];
+            const SETTINGS: &[&[(&str, &str)]] = &[$(&$settings)?];
 
             $(#[$attribute])*
             async fn body($app: TestApp) $body
 
             #[tokio::test]
             async fn sqlite() {
-                $crate::harness::app::run($crate::harness::app::Backend::Sqlite, SETTINGS, body).await;
+                $crate::harness::app::run($crate::harness::app::Backend::Sqlite, &SETTINGS.concat(), body).await;
             }
 
             #[cfg(feature = "postgres")]
             #[tokio::test]
             async fn postgres() {
-                $crate::harness::app::run($crate::harness::app::Backend::Postgres, SETTINGS, body).await;
+                $crate::harness::app::run($crate::harness::app::Backend::Postgres, &SETTINGS.concat(), body).await;
             }
         }
     )+};
