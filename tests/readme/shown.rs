@@ -82,7 +82,8 @@ fn the_published_key_in_the_form_of_webhooks_is_the_one_in_use() {
     }
     let (key, retired) = (SigningKey::from_seed([1; 32]), SigningKey::from_seed([2; 32]));
     let place = tempfile::tempdir().unwrap();
-    std::fs::write(place.path().join("jwks.json"), json!({"keys": [key.to_jwk(), retired.to_jwk()]}).to_string()).unwrap();
+    std::fs::write(place.path().join("jwks.json"), json!({"keys": [key.to_jwk(), retired.to_jwk()]}).to_string())
+        .unwrap();
     let script = format!("{}\nprintf %s \"$public_key\"", block(PAGE, "key of the service"));
     assert_eq!(shell(place.path(), &script), key.webhook_public_key());
 }
