@@ -75,6 +75,8 @@ struct Bounds {
     endpoints: usize,
     /// The same, with TLS.
     tls_endpoints: usize,
+    /// How often each wave of deliveries is repeated.
+    rounds: usize,
     /// The longest that an attempt takes, in whole seconds.
     attempt: u64,
     /// Whether the leases of a killed service are waited for, which takes half a minute.
@@ -99,6 +101,7 @@ impl Options {
                 reports: 3,
                 endpoints: 200,
                 tls_endpoints: 100,
+                rounds: 1,
                 attempt: 1,
                 waits_for_leases: false,
                 duties: 50_000,
@@ -114,12 +117,14 @@ impl Options {
             reports: 20,
             endpoints: 10_000,
             tls_endpoints: 5_000,
+            rounds: 3,
             attempt: 10,
             waits_for_leases: true,
             duties: 1_000_000,
             alarms: 4_000,
             spread: Duration::from_secs(20),
-            idle: Duration::from_secs(10),
+            // Two audits at least.
+            idle: Duration::from_secs(130),
         }
     }
 

@@ -10,6 +10,9 @@ use tokio::net::TcpStream;
 use super::message::Frame;
 use super::{BenchError, cannot};
 
+/// The longest wait for one answer.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 /// One kept connection.
 pub(super) struct Client {
     stream: TcpStream,
@@ -58,8 +61,13 @@ impl Client {
         Ok(Self { stream, received: Vec::with_capacity(16 * 1024) })
     }
 
-    /// Sends one request and waits for the whole answer; any status but 2xx is an error.
+    /// Sends one request and waits for the whole answer; any status but 2xx is an error, and so is a service that hangs.
     pub(super) async fn send(&mut self, request: &[u8]) -> Result<Response<'_>, BenchError> {
+        let hangs = |_| BenchError::Unusable(format!("no answer within {PATIENCE:?}"));
+        tokio::time::timeout(PATIENCE, self.exchange(request)).await.map_err(hangs)?
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> Result<Response<'_>, BenchError> {
         self.stream.write_all(request).await.map_err(cannot("send a request"))?;
         self.received.clear();
         loop {

@@ -112,19 +112,6 @@ impl Sink {
         }
     }
 
-    /// Waits until nothing has come for a second: endpoints may be verified before they are used.
-    pub(super) async fn quiet(&mut self) -> Result<Count, BenchError> {
-        let mut before = self.count()?;
-        loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let now = self.count()?;
-            if now == before {
-                return Ok(now);
-            }
-            before = now;
-        }
-    }
-
     fn ask<T: DeserializeOwned>(&mut self, command: &str) -> Result<T, BenchError> {
         if let Some(commands) = &mut self.commands {
             writeln!(commands, "{command}").map_err(cannot("ask the sink"))?;

@@ -37,7 +37,6 @@ struct Known {
 impl NetworkWatch {
     /// A watch that knows nothing yet.
     pub fn new(clock: Clock) -> Self {
-        telemetry::network_outage(false);
         Self { known: Arc::default(), clock }
     }
 

@@ -135,6 +135,7 @@ fn measure(audit: &DeliveryAudit) {
     for state in DUTIES {
         telemetry::duties_in_state(state, count(&audit.duties, "", state));
     }
+    telemetry::network_outage(audit.network_outage);
     telemetry::audited(some(found(audit)), audit.audited_at);
 }
 

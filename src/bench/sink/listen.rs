@@ -65,8 +65,8 @@ async fn accept(listener: TcpListener, tally: Arc<Tally>, tls: Option<TlsAccepto
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(serve(stream, Arc::clone(&tally), tls.clone()))),
-            // Out of file descriptors, or a connection that was gone already.
-            Err(_) => tokio::task::yield_now().await,
+            // Out of file descriptors, or a connection that was gone already: a moment later there may be room again.
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
         }
     }
 }
