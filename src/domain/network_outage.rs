@@ -8,7 +8,8 @@ use super::delivery_outcome::{FailureKind, Outcome};
 
 /// How long the word of a host counts.
 pub const WINDOW: Duration = Duration::MINUTE;
-/// How long attempts are not charged at a stretch. What is still out of reach then is taken for the receivers' own trouble.
+/// How long attempts are not charged at a stretch while some hosts are reached. What is still out of reach then is taken for the
+/// receivers' own trouble. While nobody is reached there is no end to it.
 pub const LENIENCE: Duration = Duration::HOUR;
 /// So many hosts must have been tried before anything is said.
 const FEWEST: usize = 20;
@@ -55,15 +56,31 @@ pub struct NetworkOutage {
     lately: HashMap<String, (OffsetDateTime, bool)>,
     /// Hosts that were out of reach while the network was up: their silence is no news of ours.
     dead: HashSet<String>,
-    down_since: Option<OffsetDateTime>,
+    down: Option<Down>,
+}
+
+/// Our network is taken to be down.
+#[derive(Debug, Clone, Copy)]
+struct Down {
+    since: OffsetDateTime,
+    /// Whether any host was reached since.
+    reached: bool,
 }
 
 impl NetworkOutage {
+    /// Notes that `host` is being tried. Until more is known nothing is held against us; a word that it gave lately stands.
+    pub fn trying(&mut self, host: &str, at: OffsetDateTime) {
+        if !self.dead.contains(host) {
+            self.lately.entry(host.to_owned()).or_insert((at, true));
+        }
+    }
+
     /// Notes what an attempt said of the way to `host` at `at`.
     pub fn note(&mut self, host: &str, way: Way, at: OffsetDateTime) {
         let reached = way == Way::Open;
         if reached {
             self.dead.remove(host);
+            self.down.iter_mut().for_each(|down| down.reached = true);
         }
         if way == Way::Unknown || self.dead.contains(host) {
             return;
@@ -85,13 +102,14 @@ impl NetworkOutage {
         let tried = self.lately.len();
         let shut = self.lately.values().filter(|(_, reached)| !reached).count();
         let too_many = shut * 100 > tried * SHARE_PERCENT;
-        match self.down_since {
+        match self.down {
             None if too_many && tried >= FEWEST => {
-                self.down_since = Some(now);
+                self.down = Some(Down { since: now, reached: false });
                 Some(Change::Down)
             }
-            Some(_) if !too_many => {
-                self.down_since = None;
+            // That nobody is tried any more, or that all are given up, is no sign of life.
+            Some(Down { reached: true, .. }) if !too_many => {
+                self.down = None;
                 Some(Change::Up)
             }
             _ => None,
@@ -100,12 +118,12 @@ impl NetworkOutage {
 
     /// Whether our network is taken to be down.
     pub fn is_down(&self) -> bool {
-        self.down_since.is_some()
+        self.down.is_some()
     }
 
-    /// Whether an attempt that found no way at `now` is not charged, with `lenience` as the longest stretch.
+    /// Whether an attempt that found no way at `now` is not charged, with `lenience` as the longest stretch while some are reached.
     pub fn spares(&self, now: OffsetDateTime, lenience: Duration) -> bool {
-        self.down_since.is_some_and(|since| now < since + lenience)
+        self.down.is_some_and(|down| !down.reached || now < down.since + lenience)
     }
 }
 
@@ -171,16 +189,30 @@ mod tests {
     }
 
     #[test]
-    fn nobody_to_try_is_no_outage() {
+    fn an_outage_lasts_until_somebody_is_reached() {
         let mut judge = NetworkOutage::default();
         tried(&mut judge, 40, 40, START);
-        assert_eq!(judge.judge(START + WINDOW, WINDOW), Some(Change::Up));
+        let later = START + LENIENCE * 5;
+        assert_eq!(judge.judge(later, WINDOW), None, "nobody was tried");
+        assert!(judge.is_down() && judge.spares(later, LENIENCE));
+        judge.note("host-0", Way::Open, later);
+        assert_eq!(judge.judge(later, WINDOW), Some(Change::Up));
+    }
+
+    #[test]
+    fn those_that_refuse_at_once_are_weighed_against_those_still_under_way() {
+        let mut judge = NetworkOutage::default();
+        (0..250).for_each(|host| judge.trying(&format!("host-{host}"), START));
+        assert_eq!(tried(&mut judge, 25, 25, START), None, "a tenth of those that were tried");
+        (25..250).for_each(|host| judge.note(&format!("host-{host}"), Way::Shut, START + Duration::SECOND));
+        assert_eq!(judge.judge(START + Duration::SECOND, WINDOW), Some(Change::Down), "and then all of them");
     }
 
     #[test]
     fn dead_receivers_are_not_taken_for_an_outage_for_ever() {
         let mut judge = NetworkOutage::default();
         assert_eq!(tried(&mut judge, 100, 40, START), Some(Change::Down), "nobody knows yet that they are dead");
+        judge.note("host-99", Way::Open, START);
         let mut at = START;
         while judge.is_down() {
             at += Duration::SECOND * 30;

@@ -55,6 +55,15 @@ pub(super) struct Rendered {
     pub(super) body: Vec<u8>,
 }
 
+/// What was taken out of the outbox.
+#[derive(Debug)]
+pub struct Claims<P> {
+    /// Ready to be sent, each with its pass.
+    pub ready: Vec<(Outgoing, P)>,
+    /// How many were put back because their endpoint or host is busy with others.
+    pub busy: usize,
+}
+
 /// What a claim needs besides the clock.
 struct Claim {
     lane: Lane,
@@ -80,15 +89,17 @@ impl Service {
         limit: i64,
         turn: usize,
         admit: impl FnMut(&EndpointId, &str) -> Option<P> + Send + 'static,
-    ) -> Result<Vec<(Outgoing, P)>, ServiceError> {
+    ) -> Result<Claims<P>, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
         let claim = Claim { lane, limit, turn, now };
-        let rendered = self.store.write(move |connection| service.claim(connection, &claim, admit)).await?;
+        let (rendered, busy) = self.store.write(move |connection| service.claim(connection, &claim, admit)).await?;
         let signed = rendered.into_iter().filter_map(|(rendered, pass)| {
             let id = rendered.claimed.id.clone();
             Some((sound(&id, self.signed(rendered, now))?, pass))
         });
-        Ok(signed.collect())
+        let ready: Vec<_> = signed.collect();
+        self.network.trying(ready.iter().map(|(outgoing, _)| outgoing), now);
+        Ok(Claims { ready, busy })
     }
 
     fn claim<P>(
@@ -96,10 +107,10 @@ impl Service {
         connection: &mut AnyConnection,
         claim: &Claim,
         admit: impl FnMut(&EndpointId, &str) -> Option<P>,
-    ) -> Result<Vec<(Rendered, P)>, ServiceError> {
+    ) -> Result<(Vec<(Rendered, P)>, usize), ServiceError> {
         let claimed = self.claim_in_turn(connection, claim)?;
         if claimed.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), 0));
         }
         let targets = targets(connection, &claimed)?;
         let (passed, busy) = admitted(claimed, &targets, admit);
@@ -117,7 +128,7 @@ impl Service {
             rendered.extend(sound(&id, self.render(claimed, &facts, claim.now)).map(|rendered| (rendered, pass)));
         }
         open_attempts(connection, &rendered, claim.now)?;
-        Ok(rendered)
+        Ok((rendered, busy.len()))
     }
 
     /// The same share for every tenant that has something due; what one leaves goes to those after it.

@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::error::refused;
 use super::record::{Deed, digest};
+use super::tell_notices::means_webhook;
 use super::{Answer, Idempotency, Service, ServiceError, operator_id};
 use crate::crypto::WebhookSecret;
 use crate::domain::actor::Actor;
@@ -12,11 +13,12 @@ use crate::domain::delivery::Lane;
 use crate::domain::endpoint::Health;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId, WebhookId};
+use crate::domain::terms::Terms;
 use crate::domain::vocabulary::{Channel, OrganisationRole};
 use crate::domain::webhook::{NewWebhook, WebhookContent};
 use crate::store::endpoints::{self, Endpoint, secret_context};
 use crate::store::outbox::{self, NewDelivery, Untold};
-use crate::store::{AnyConnection, agreements, ledger, organisations, webhooks};
+use crate::store::{AnyConnection, agreements, ledger, letters, organisations, webhooks};
 
 /// How long a notice waits for the verification of an endpoint that has just been registered.
 const VERIFY_FIRST: Duration = Duration::seconds(5);
@@ -71,7 +73,9 @@ impl Service {
         self.master_key.seal(&self.entropy, &secret_context(&id.clone().into()), secret.as_bytes())
     }
 
-    /// Enqueues the notices that have not reached `owner`, if the endpoint wants and may hear them; answers how many leave now.
+    /// Enqueues the notices that have not reached `owner`, if the endpoint wants and may hear them and their agreements mean it and
+    /// allow the place where it stands; answers how many leave now. What is on its way to a place that is not allowed any more is
+    /// taken back.
     ///
     /// What waits for a release is enqueued too, but not counted: the number stands in the ledger, and the owner reads it.
     pub(super) fn tell_what_is_open(
@@ -82,9 +86,11 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
         let hears = |endpoint: &Endpoint| EventType::NOTICES.iter().any(|event| endpoint.events.want(*event));
-        let Some(endpoint) = endpoints::find(connection, owner, &webhook.clone().into())?.filter(hears) else {
+        let Some(endpoint) = endpoints::find(connection, owner, &webhook.clone().into())? else { return Ok(0) };
+        take_back(connection, &endpoint)?;
+        if !hears(&endpoint) {
             return Ok(0);
-        };
+        }
         // A filing that is being written either sees this endpoint or is seen here: both take the processor's edition.
         for processor in agreements::processors_of(connection, owner)? {
             if endpoint.hears(&processor) {
@@ -92,7 +98,16 @@ impl Service {
             }
         }
         let untold = outbox::notices_to_tell(connection, &endpoint)?;
-        let wanted = untold.into_iter().filter(|untold| endpoint.events.want(untold.event));
+        let told = letters::told(connection, &untold.iter().map(|untold| untold.notice.as_str()).collect::<Vec<_>>())?;
+        // Whom a controller lets in at a door of its own is its own affair; where that door stands is a matter of the agreement.
+        let is_own = endpoint.created_by == endpoint.organisation;
+        let is_meant = |terms: &Terms| {
+            (is_own || means_webhook(terms, &endpoint.id)) && terms.allows_place(endpoint.location.as_deref())
+        };
+        let wanted = untold.into_iter().filter(|untold| {
+            endpoint.events.want(untold.event)
+                && told.get(untold.notice.as_str()).is_some_and(|told| is_meant(&told.terms))
+        });
         let message = |untold: Untold| NewDelivery {
             held: untold.held,
             // The verification goes first; where it succeeds, this goes out at once.
@@ -131,6 +146,19 @@ impl Service {
             held: false,
         }
     }
+}
+
+/// Ends what is owed to an endpoint that stands where the agreement of the notice does not allow it.
+fn take_back(connection: &mut AnyConnection, endpoint: &Endpoint) -> Result<(), ServiceError> {
+    if endpoint.location.is_none() {
+        return Ok(());
+    }
+    let owed = outbox::owed_notices(connection, &endpoint.id)?;
+    let told = letters::told(connection, &owed.iter().map(|(_, notice)| notice.as_str()).collect::<Vec<_>>())?;
+    let is_forbidden =
+        |notice: &String| told.get(notice).is_some_and(|told| !told.terms.allows_place(endpoint.location.as_deref()));
+    let forbidden = owed.iter().filter(|(_, notice)| is_forbidden(notice)).map(|(delivery, _)| delivery.as_str());
+    Ok(outbox::close(connection, &forbidden.collect::<Vec<_>>())?)
 }
 
 /// What the ledger records of an endpoint; the address may hold a secret and is digested.

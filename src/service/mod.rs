@@ -108,6 +108,7 @@ pub use acknowledge::Acknowledgement;
 pub use answer::{Answer, Idempotency};
 pub use audit_delivery::{DeliveryAudit, Finding, Queue};
 pub use bootstrap::operator_id;
+pub use claim_deliveries::Claims;
 pub use dispatch::{Dispatch, Outgoing};
 pub use error::ServiceError;
 pub use import_agreements::ImportRow;

@@ -6,7 +6,7 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use url::Position;
 
-use super::dispatch::Dispatch;
+use super::dispatch::{Dispatch, Outgoing};
 use super::record::Deed;
 use super::record_attempts::Attempted;
 use super::{Service, ServiceError, operator_id};
@@ -40,9 +40,18 @@ impl NetworkWatch {
         Self { known: Arc::default(), clock }
     }
 
+    /// Takes in that `sent` are on their way: where many are tried at once, the few that refuse at once are not all there is.
+    pub(super) fn trying<'o>(&self, sent: impl Iterator<Item = &'o Outgoing>, now: OffsetDateTime) {
+        let hosts: Vec<String> = sent.filter_map(host).collect();
+        let mut known = self.known();
+        for host in &hosts {
+            known.outage.trying(host, now);
+        }
+    }
+
     /// Takes in what came of `attempted`; answers whether those of them that found no way are not to be charged.
     pub fn judge(&self, attempted: &[Attempted]) -> bool {
-        let words = attempted.iter().filter_map(|one| Some((host(one)?, Way::of(one.outcome), one.ended_at)));
+        let words = attempted.iter().filter_map(|one| Some((host(&one.sent)?, Way::of(one.outcome), one.ended_at)));
         let words: Vec<_> = words.collect();
         let mut known = self.known();
         for (host, way, at) in &words {
@@ -130,10 +139,10 @@ impl Attempted {
     }
 }
 
-/// Host and port that an attempt went to.
-fn host(one: &Attempted) -> Option<String> {
+/// Host and port that a message goes to.
+fn host(sent: &Outgoing) -> Option<String> {
     // Mail goes to one relay, which says nothing about the network as a whole.
-    let Dispatch::Post { url, .. } = &one.sent.dispatch else { return None };
+    let Dispatch::Post { url, .. } = &sent.dispatch else { return None };
     let host = &url[Position::BeforeHost..Position::AfterPort];
     (!host.is_empty()).then(|| host.to_owned())
 }

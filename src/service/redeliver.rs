@@ -5,8 +5,11 @@ use time::OffsetDateTime;
 use super::redeliver_failed::requested;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
+use crate::domain::endpoint::EndpointId;
 use crate::domain::id::NoticeId;
-use crate::store::{AnyConnection, ledger, notices, redeliveries, releases};
+use crate::domain::vocabulary::Channel;
+use crate::store::notices::NoticeFacts;
+use crate::store::{AnyConnection, endpoints, ledger, letters, notices, redeliveries, releases};
 
 impl Service {
     /// Makes every delivery of the notice due at once, delivered ones included; answers their ids. For its processor.
@@ -33,7 +36,8 @@ fn reopen(
         let detail = "The version that this notice tells waits for its release by a second person.".into();
         return Err(ServiceError::Conflict { code: "awaiting-release", detail });
     }
-    let reopened = redeliveries::reopen(connection, id, now)?;
+    let forbidden = forbidden(connection, &fact)?;
+    let reopened = redeliveries::reopen(connection, id, &forbidden, now)?;
     if reopened.is_empty() {
         return Err(ServiceError::Conflict {
             code: "no-endpoint",
@@ -43,4 +47,17 @@ fn reopen(
     }
     ledger::append(connection, &[requested(actor, id, &fact.controller, &reopened, now)])?;
     Ok(reopened)
+}
+
+/// The endpoints of the controller that stand where the agreement of the notice does not allow it.
+fn forbidden(connection: &mut AnyConnection, fact: &NoticeFacts) -> Result<Vec<EndpointId>, ServiceError> {
+    let id = fact.id.as_str();
+    let told = letters::told(connection, &[id])?.remove(id).ok_or(ServiceError::NotFound)?;
+    let mut forbidden = Vec::new();
+    for channel in [Channel::Webhook, Channel::Email] {
+        let endpoints = endpoints::of_organisations(connection, channel, &[fact.controller.to_string()])?;
+        let elsewhere = endpoints.into_iter().filter(|one| !told.terms.allows_place(one.location.as_deref()));
+        forbidden.extend(elsewhere.map(|endpoint| endpoint.id));
+    }
+    Ok(forbidden)
 }

@@ -7,8 +7,10 @@ use time::OffsetDateTime;
 use super::carry_out::Deadline;
 use super::file_incident::Told;
 use super::{Service, ServiceError};
+use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
+use crate::domain::terms::Terms;
 use crate::domain::vocabulary::Channel;
 use crate::store::endpoints::{self, Endpoint};
 use crate::store::escalations::{self, FirstSteps};
@@ -169,8 +171,13 @@ pub(super) fn is_meant(agreement: &InForce, endpoint: &Endpoint, processor: &Org
         let named = addressees.iter().any(|addressee| addressee.address.as_ref().is_some_and(is_it));
         named && endpoint.created_by == *processor
     } else {
-        let mut named = addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
-        named.peek().is_none() || named.any(|webhook| webhook.as_str() == endpoint.id.as_str())
+        means_webhook(&agreement.terms, &endpoint.id)
     };
     named && endpoint.hears(processor)
+}
+
+/// Whether terms mean this webhook: they name it, or name none.
+pub(super) fn means_webhook(terms: &Terms, webhook: &EndpointId) -> bool {
+    let mut named = terms.addressees.iter().filter_map(|addressee| addressee.webhook.as_ref()).peekable();
+    named.peek().is_none() || named.any(|named| named.as_str() == webhook.as_str())
 }

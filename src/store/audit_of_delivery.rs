@@ -109,10 +109,8 @@ pub fn without_next_step(
 
 /// What is owed in each lane that is not empty; what waits for a release is not.
 pub fn waiting(connection: &mut AnyConnection, now: OffsetDateTime) -> Result<Vec<Waiting>, StoreError> {
-    // What was claimed and put back has been due since its first claim; what somebody is at is not overdue before its lease ends.
-    let sql = "SELECT lane, count(*) AS owed, min(CASE WHEN due_at > 0 AND NOT EXISTS (SELECT 1 FROM attempt AS a \
-               WHERE a.delivery_id = d.id AND a.number = d.attempts AND a.ended_at IS NULL) \
-               THEN due_at ELSE next_at END) AS first_at FROM delivery AS d WHERE state = 'open' AND next_at < $1 GROUP BY lane";
+    let sql = "SELECT lane, count(*) AS owed, min(next_at) AS first_at FROM delivery \
+               WHERE state = 'open' AND next_at < $1 GROUP BY lane";
     Ok(sql_query(sql).bind::<BigInt, _>(micros(now + HORIZON)).load(connection)?)
 }
 

@@ -116,6 +116,27 @@ pub fn tried(connection: &mut AnyConnection, notices: &[String]) -> Result<Vec<(
     rows.into_iter().map(pair).collect()
 }
 
+/// The deliveries of notices that are owed to an endpoint, also those given up as gone, each with its notice.
+pub fn owed_notices(
+    connection: &mut AnyConnection,
+    endpoint: &EndpointId,
+) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(delivery::table
+        .filter(delivery::endpoint_id.eq(endpoint.as_str()).and(delivery::notice_id.is_not_null()))
+        .filter(delivery::state.eq_any(["open", "gone"]))
+        .select((delivery::id, delivery::notice_id.assume_not_null()))
+        .load(connection)?)
+}
+
+/// Ends `deliveries`; a late result of theirs changes nothing.
+pub fn close(connection: &mut AnyConnection, deliveries: &[&str]) -> Result<(), StoreError> {
+    let these = among(connection, delivery::id, deliveries)?;
+    diesel::update(delivery::table.filter(these))
+        .set((delivery::state.eq("closed"), delivery::lease.eq(delivery::lease + 1)))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Makes what was held back of a version of an incident due at once; answers how many messages.
 pub fn open_held(
     connection: &mut AnyConnection,

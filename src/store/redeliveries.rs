@@ -13,19 +13,26 @@ use super::notices::is_out;
 use super::row::{Door, micros};
 use super::schema::{attempt, delivery, mail_report, notice};
 use crate::domain::delivery::Lane;
+use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::id::{NoticeId, OrganisationId};
 use crate::domain::redelivery::Redelivery;
 
-/// Makes every delivery that told a notice due at once, whatever became of it; answers their ids. The same `webhook-id` goes out again.
+/// Makes every delivery that told a notice due at once, whatever became of it, but not at the endpoints `forbidden`; answers
+/// their ids. The same `webhook-id` goes out again.
 pub fn reopen(
     connection: &mut AnyConnection,
     notice: &NoticeId,
+    forbidden: &[EndpointId],
     now: OffsetDateTime,
 ) -> Result<Vec<String>, StoreError> {
     // Neither what reminded of the notice, nor what told the processor itself of it.
     let telling = EventType::NOTICES.iter().map(|event| event.as_str());
-    let told = delivery::notice_id.eq(notice.as_str()).and(delivery::type_.eq_any(telling.collect::<Vec<_>>()));
+    let elsewhere: Vec<&str> = forbidden.iter().map(EndpointId::as_str).collect();
+    let told = delivery::notice_id
+        .eq(notice.as_str())
+        .and(delivery::type_.eq_any(telling.collect::<Vec<_>>()))
+        .and(delivery::endpoint_id.ne_all(elsewhere));
     let ids: Vec<String> = delivery::table.filter(told.clone()).select(delivery::id).load(connection)?;
     let by_mail = delivery::lane.eq(Lane::Mail.index());
     let replay = Lane::Replay.index().into_sql::<Integer>();
@@ -83,6 +90,7 @@ pub fn failed(
         .filter(notice::processor_id.eq(processor.as_str()).and(is_out()))
         .filter(notice::acknowledged_at.is_null().and(notice::disputed_at.is_null()))
         .filter(delivery::state.eq_any(["open", "gone"]))
+        .filter(delivery::type_.eq_any(EventType::NOTICES.iter().map(|event| event.as_str())))
         .filter(exists(failures).or(exists(bounces)))
         .filter(not(exists(under_way)))
         .into_boxed();

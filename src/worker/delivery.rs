@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::domain::delivery::Lane;
 use crate::domain::delivery_outcome::FailureKind;
 use crate::outbound::{Mail, Outbound};
-use crate::service::{Attempted, Dispatch, MailEvidence, Outgoing, Service, ServiceError};
+use crate::service::{Attempted, Claims, Dispatch, MailEvidence, Outgoing, Service, ServiceError};
 
 /// The longest sleep between two looks, whatever the clock says.
 const POLL: Duration = Duration::from_secs(1);
@@ -100,9 +100,10 @@ pub async fn step(service: &Service, outbound: &Outbound, lane: Lane, limit: usi
     if !runs(outbound, lane) {
         return Ok(0);
     }
-    let claimed = service.claim_deliveries(lane, i64::try_from(limit).unwrap_or(i64::MAX), 0, |_, _| Some(())).await?;
-    let count = claimed.len();
-    let sent = claimed.into_iter().map(|(outgoing, ())| attempt(outbound, &service.clock, outgoing));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let Claims { ready, .. } = service.claim_deliveries(lane, limit, 0, |_, _| Some(())).await?;
+    let count = ready.len();
+    let sent = ready.into_iter().map(|(outgoing, ())| attempt(outbound, &service.clock, outgoing));
     service.record_attempts(futures::future::join_all(sent).await).await?;
     Ok(count)
 }
@@ -152,8 +153,15 @@ struct Places {
 
 /// What an attempt holds until its result is recorded: its place, and its right towards endpoint and host.
 struct Slot {
-    _permit: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
     _pass: Pass,
+}
+
+impl Slot {
+    /// Takes another place; the one before is free at once.
+    fn move_to(&mut self, place: OwnedSemaphorePermit) {
+        drop(std::mem::replace(&mut self.place, place));
+    }
 }
 
 /// One lane at work.
@@ -179,11 +187,12 @@ impl LaneRunner {
             let Ok(free) = self.free().await else { break };
             turn = turn.wrapping_add(1);
             match self.claim(free, turn).await {
-                Ok(claimed) if !claimed.is_empty() => {
-                    for (outgoing, pass) in claimed {
+                // Behind those whose endpoint or host is busy may be others that are due.
+                Ok(Claims { ready, busy }) if !ready.is_empty() || busy > 0 => {
+                    for (outgoing, pass) in ready {
                         // This lane alone takes permits, so what was free is still free.
-                        let Ok(permit) = Arc::clone(&self.places.prompt).acquire_owned().await else { return };
-                        requests.spawn(self.send(outgoing, Slot { _permit: permit, _pass: pass }));
+                        let Ok(place) = Arc::clone(&self.places.prompt).acquire_owned().await else { return };
+                        requests.spawn(self.send(outgoing, Slot { place, _pass: pass }));
                     }
                     continue;
                 }
@@ -209,27 +218,26 @@ impl LaneRunner {
         Ok(self.places.prompt.available_permits().clamp(1, CLAIM))
     }
 
-    async fn claim(&self, free: usize, turn: usize) -> Result<Vec<(Outgoing, Pass)>, ServiceError> {
+    async fn claim(&self, free: usize, turn: usize) -> Result<Claims<Pass>, ServiceError> {
         let gate = self.gate.clone();
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
         self.service.claim_deliveries(self.lane, limit, turn, move |endpoint, host| gate.admit(endpoint, host)).await
     }
 
     /// Sends one request; if it is slow, in a place where it keeps nobody waiting, as long as there is one.
-    fn send(&self, outgoing: Outgoing, slot: Slot) -> impl Future<Output = ()> + Send + 'static {
+    fn send(&self, outgoing: Outgoing, mut slot: Slot) -> impl Future<Output = ()> + Send + 'static {
         let (outbound, clock, results) = (self.outbound.clone(), self.service.clock.clone(), self.results.clone());
         let waiting = Arc::clone(&self.places.waiting);
         async move {
             let attempt = attempt(&outbound, &clock, outgoing);
             tokio::pin!(attempt);
-            let (attempted, slot) = if let Ok(attempted) = tokio::time::timeout(PATIENCE, &mut attempt).await {
-                (attempted, slot)
+            let attempted = if let Ok(attempted) = tokio::time::timeout(PATIENCE, &mut attempt).await {
+                attempted
             } else {
-                let slot = match waiting.try_acquire_owned() {
-                    Ok(permit) => Slot { _permit: permit, ..slot },
-                    Err(_) => slot,
-                };
-                (attempt.await, slot)
+                if let Ok(place) = waiting.try_acquire_owned() {
+                    slot.move_to(place);
+                }
+                attempt.await
             };
             drop(results.send((attempted, slot)).await);
         }
