@@ -3,12 +3,14 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
+use time::Duration;
 
 use super::api::Shared;
 use super::auth::Caller;
 use super::extract::{IfMatch, JsonBody, Query, answered, created, idempotency, path_id, shown};
 use super::problem::Problem;
 use crate::domain::actor::Scope;
+use crate::domain::span::Span;
 use crate::domain::webhook::{NewWebhook, WebhookContent};
 use crate::service::ServiceError;
 
@@ -57,10 +59,13 @@ pub(super) async fn rotate(
     caller: Caller,
     id: web::Path<String>,
     request: HttpRequest,
+    mut query: Query,
 ) -> Result<HttpResponse, Problem> {
     let actor = caller.with(SCOPE)?;
+    let overlap = query.take("overlap", "PT0S, or an ISO 8601 duration of at most seven days", overlap);
+    query.finish()?;
     let key = idempotency(&request, &[])?;
-    Ok(answered(StatusCode::OK, api.service.rotate_webhook(actor, path_id(&id)?, key).await?))
+    Ok(answered(StatusCode::OK, api.service.rotate_webhook(actor, path_id(&id)?, overlap, key).await?))
 }
 
 /// `POST /v1/webhooks/{id}/test`.
@@ -68,4 +73,14 @@ pub(super) async fn test(api: Shared, caller: Caller, id: web::Path<String>) -> 
     let actor = caller.with(SCOPE)?;
     let delivery = api.service.test_webhook(actor, path_id(&id)?).await?;
     Ok(HttpResponse::Accepted().json(json!({"delivery": delivery})))
+}
+
+/// How long secrets before a rotation may be good at all.
+const LONGEST_OVERLAP: Duration = Duration::days(7);
+
+fn overlap(text: &str) -> Option<Duration> {
+    if text == "PT0S" {
+        return Some(Duration::ZERO);
+    }
+    text.parse::<Span>().ok()?.length().filter(|overlap| *overlap <= LONGEST_OVERLAP)
 }

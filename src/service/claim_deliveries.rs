@@ -288,12 +288,11 @@ impl Service {
         self.master_key.tag("challenge", delivery)
     }
 
-    /// The secret of the endpoint and, for a while after rotation, the one before.
+    /// The secret of the endpoint and, for a while after rotation, those before.
     fn secrets(&self, target: &Target, now: OffsetDateTime) -> Result<Vec<Vec<u8>>, ServiceError> {
-        let previous =
-            target.previous_valid_until.filter(|until| *until > now).and(target.previous_secret_sealed.as_ref());
+        let before = target.secrets_before.iter().filter(|(_, until)| *until > now).map(|(sealed, _)| sealed);
         let open = |sealed: &String| Ok(self.master_key.open(&secret_context(&target.id), sealed)?);
-        [Some(&target.secret_sealed), previous].into_iter().flatten().map(open).collect()
+        std::iter::once(&target.secret_sealed).chain(before).map(open).collect()
     }
 }
 

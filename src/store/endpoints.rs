@@ -11,7 +11,7 @@ use super::among::among;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
-use super::schema::endpoint;
+use super::schema::{endpoint, endpoint_secret};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::endpoint::{DEGRADED_AFTER, EndpointId, Health};
 use crate::domain::event::Patterns;
@@ -31,10 +31,8 @@ pub struct Target {
     pub address: String,
     /// The secret, sealed for the context that [`secret_context`] names; empty for a mailbox.
     pub secret_sealed: String,
-    /// The secret before, sealed for the same context.
-    pub previous_secret_sealed: Option<String>,
-    /// Until when messages are signed with the secret before too, UTC.
-    pub previous_valid_until: Option<OffsetDateTime>,
+    /// The secrets before, sealed for the same context, and until when messages are signed with each too, UTC.
+    pub secrets_before: Vec<(String, OffsetDateTime)>,
     /// What is known of it.
     pub health: Health,
     /// Whether it has ever proved itself.
@@ -55,8 +53,6 @@ struct TargetRow {
     created_by: String,
     address: String,
     secret_sealed: String,
-    previous_secret_sealed: Option<String>,
-    previous_valid_until: Option<i64>,
     health: String,
     verified_at: Option<i64>,
 }
@@ -70,12 +66,11 @@ impl TryFrom<TargetRow> for Target {
             id: door.parse("id", &row.id)?,
             organisation_id: door.parse("organisation_id", &row.organisation_id)?,
             created_by: door.parse("created_by", &row.created_by)?,
-            previous_valid_until: door.instant_option("previous_valid_until", row.previous_valid_until)?,
+            secrets_before: Vec::new(),
             health: Health::from_code(&row.health).ok_or_else(|| door.corrupt("health"))?,
             verified: row.verified_at.is_some(),
             address: row.address,
             secret_sealed: row.secret_sealed,
-            previous_secret_sealed: row.previous_secret_sealed,
         })
     }
 }
@@ -84,7 +79,18 @@ impl TryFrom<TargetRow> for Target {
 pub fn targets(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Target>, StoreError> {
     let wanted = among(connection, endpoint::id, ids)?;
     let rows: Vec<TargetRow> = endpoint::table.filter(wanted).select(TargetRow::as_select()).load(connection)?;
-    rows.into_iter().map(Target::try_from).collect()
+    let of_these = among(connection, endpoint_secret::endpoint_id, ids)?;
+    let columns = (endpoint_secret::endpoint_id, endpoint_secret::secret_sealed, endpoint_secret::valid_until);
+    let before: Vec<(String, String, i64)> =
+        endpoint_secret::table.filter(of_these).order(endpoint_secret::valid_until).select(columns).load(connection)?;
+    let mut targets = rows.into_iter().map(Target::try_from).collect::<Result<Vec<_>, _>>()?;
+    for (id, sealed, until) in before {
+        let until = Door { table: "endpoint_secret", id: &id }.instant("valid_until", until)?;
+        if let Some(target) = targets.iter_mut().find(|target| target.id.as_str() == id) {
+            target.secrets_before.push((sealed, until));
+        }
+    }
+    Ok(targets)
 }
 
 /// An endpoint and what it wants.

@@ -1,7 +1,8 @@
 //! The tables as Diesel sees them; the same for both databases. Written to match `migrations/`.
 
 pub(crate) use super::schema_of_delivery::{
-    attempt, delivery, endpoint, escalation, mail_dialogue, mail_report, receiver_key, task, task_result,
+    attempt, delivery, endpoint, endpoint_secret, escalation, mail_dialogue, mail_report, receiver_key, task,
+    task_result,
 };
 pub(crate) use super::schema_of_law::{
     authority_choice, authority_filing, decision, duty_clock, incident_version, instruction, obligation_row,
@@ -227,6 +228,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     source,
     received_notice,
     endpoint,
+    endpoint_secret,
     escalation,
     mail_dialogue,
     mail_report,

@@ -10,8 +10,6 @@ diesel::table! {
         location -> Nullable<Text>,
         events -> Text,
         secret_sealed -> Text,
-        previous_secret_sealed -> Nullable<Text>,
-        previous_valid_until -> Nullable<BigInt>,
         health -> Text,
         failures -> Integer,
         failing_since -> Nullable<BigInt>,
@@ -22,6 +20,14 @@ diesel::table! {
         version -> Integer,
         created_at -> BigInt,
         changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    endpoint_secret (endpoint_id, secret_sealed) {
+        endpoint_id -> Text,
+        secret_sealed -> Text,
+        valid_until -> BigInt,
     }
 }
 

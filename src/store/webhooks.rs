@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::organisations::CHUNK;
 use super::parties::names;
 use super::row::{Door, micros, text};
-use super::schema::endpoint;
+use super::schema::{endpoint, endpoint_secret};
 use crate::domain::endpoint::{Health, PROBE_EVERY};
 use crate::domain::id::{OrganisationId, WebhookId};
 use crate::domain::incident::Link;
@@ -85,20 +85,39 @@ pub fn replace(
     Ok(changed == 1)
 }
 
-/// Makes the secret of an endpoint its secret before, good until `previous_valid_until`, and `secret_sealed` the new one.
+/// Lets no secret that an endpoint had before be good for longer than `valid_until`; answers how many are good after `now`.
+pub fn shorten_overlap(
+    connection: &mut AnyConnection,
+    id: &WebhookId,
+    valid_until: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<i64, StoreError> {
+    let of_endpoint = endpoint_secret::table.filter(endpoint_secret::endpoint_id.eq(id.as_str()));
+    let until = micros(valid_until);
+    diesel::update(of_endpoint.filter(endpoint_secret::valid_until.gt(until)))
+        .set(endpoint_secret::valid_until.eq(until))
+        .execute(connection)?;
+    diesel::delete(of_endpoint.filter(endpoint_secret::valid_until.le(micros(now)))).execute(connection)?;
+    Ok(of_endpoint.count().get_result(connection)?)
+}
+
+/// Makes the secret of an endpoint one of those before, good until `valid_until`, and `secret_sealed` the new one.
 pub fn rotate(
     connection: &mut AnyConnection,
     id: &WebhookId,
     secret_sealed: &str,
-    previous_valid_until: OffsetDateTime,
+    valid_until: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    diesel::update(endpoint::table.find(id.as_str()))
-        .set((
-            endpoint::previous_secret_sealed.eq(endpoint::secret_sealed.nullable()),
-            endpoint::previous_valid_until.eq(micros(previous_valid_until)),
-            endpoint::secret_sealed.eq(secret_sealed),
+    let this = endpoint::table.find(id.as_str());
+    let before: String = this.select(endpoint::secret_sealed).first(connection)?;
+    diesel::insert_into(endpoint_secret::table)
+        .values((
+            endpoint_secret::endpoint_id.eq(id.as_str()),
+            endpoint_secret::secret_sealed.eq(before),
+            endpoint_secret::valid_until.eq(micros(valid_until)),
         ))
         .execute(connection)?;
+    diesel::update(this).set(endpoint::secret_sealed.eq(secret_sealed)).execute(connection)?;
     Ok(())
 }
 

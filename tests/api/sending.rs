@@ -173,6 +173,31 @@ both! {
         assert!(is_signed_with(&after, &new) && !is_signed_with(&after, &known.secret));
     }
 
+    async fn a_secret_that_got_lost_on_its_way_costs_nothing(app: TestApp) {
+        let world = app.world(1).await;
+        let known = &world.controllers[0];
+        let path = format!("/v1/webhooks/{}/rotate", known.webhook);
+        let rotate = async |query: &str| world.processor().request("POST", &format!("{path}{query}")).send().await;
+        rotate("").await.expect(200);
+        app.advance(Duration::HOUR);
+        let newest = text(&rotate("").await.expect(200).json["secret"]);
+        world.receiver.taken().await;
+        world.file().await;
+        app.step_workers().await;
+        let sent = world.receiver.next_of("notice.initial").await;
+        assert!(is_signed_with(&sent, &newest) && is_signed_with(&sent, &known.secret), "what is in use goes on");
+        assert_eq!(rotate("").await.expect(409).problem(), "secrets-overlap");
+        for bad in ["?overlap=P8D", "?overlap=-PT1H", "?overlap=soon", "?overlap=without_undue_delay"] {
+            assert_eq!(rotate(bad).await.expect(400).problem(), "bad-request", "{bad}");
+        }
+        let after_leak = text(&rotate("?overlap=PT0S").await.expect(200).json["secret"]);
+        world.file().await;
+        app.step_workers().await;
+        let sent = world.receiver.next_of("notice.initial").await;
+        assert!(is_signed_with(&sent, &after_leak));
+        assert!(!is_signed_with(&sent, &newest) && !is_signed_with(&sent, &known.secret), "all before are ended");
+    }
+
     async fn a_webhook_that_comes_late_gets_what_is_still_owed(app: TestApp) {
         let world = app.world(1).await;
         let staff = world.processor();

@@ -29,7 +29,12 @@ CREATE TABLE webhook (
 );
 INSERT INTO webhook
 SELECT
-    id, organisation_id, created_by, address, events, secret_sealed, previous_secret_sealed, previous_valid_until,
+    id, organisation_id, created_by, address, events, secret_sealed,
+    (
+        SELECT secret_sealed FROM endpoint_secret AS old WHERE old.endpoint_id = endpoint.id
+        ORDER BY valid_until DESC LIMIT 1
+    ),
+    (SELECT max(valid_until) FROM endpoint_secret AS old WHERE old.endpoint_id = endpoint.id),
     failures, version, created_at, changed_at
 FROM endpoint WHERE channel = 'webhook';
 CREATE INDEX webhook_organisation ON webhook (organisation_id, id);
@@ -59,6 +64,7 @@ FROM delivery
 WHERE endpoint_id IN (SELECT id FROM webhook)
     AND type NOT IN ('endpoint.verify', 'notice.reminder', 'notice.escalated');
 DROP TABLE delivery;
+DROP TABLE endpoint_secret;
 DROP TABLE endpoint;
 ALTER TABLE delivery_before RENAME TO delivery;
 CREATE INDEX delivery_due ON delivery (lane, next_at) WHERE state = 'open';

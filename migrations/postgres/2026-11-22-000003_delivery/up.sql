@@ -8,8 +8,6 @@ CREATE TABLE endpoint (
     location TEXT,
     events TEXT NOT NULL,
     secret_sealed TEXT NOT NULL,
-    previous_secret_sealed TEXT,
-    previous_valid_until BIGINT,
     health TEXT NOT NULL CHECK (health IN ('unverified', 'healthy', 'degraded', 'gone')),
     failures INTEGER NOT NULL,
     failing_since BIGINT,
@@ -23,13 +21,22 @@ CREATE TABLE endpoint (
 );
 -- Endpoints from before verification have to prove themselves like new ones; their first probe is due at once.
 INSERT INTO endpoint (
-    id, organisation_id, created_by, channel, address, events, secret_sealed, previous_secret_sealed,
-    previous_valid_until, health, failures, next_probe_at, version, created_at, changed_at
+    id, organisation_id, created_by, channel, address, events, secret_sealed, health, failures, next_probe_at, version,
+    created_at, changed_at
 )
 SELECT
-    id, organisation_id, created_by, 'webhook', url, events, secret_sealed, previous_secret_sealed,
-    previous_valid_until, 'unverified', failures, 0, version, created_at, changed_at
+    id, organisation_id, created_by, 'webhook', url, events, secret_sealed, 'unverified', failures, 0, version,
+    created_at, changed_at
 FROM webhook;
+-- The secrets that an endpoint had before, as long as messages are signed with them too.
+CREATE TABLE endpoint_secret (
+    endpoint_id TEXT NOT NULL REFERENCES endpoint (id),
+    secret_sealed TEXT NOT NULL,
+    valid_until BIGINT NOT NULL,
+    PRIMARY KEY (endpoint_id, secret_sealed)
+);
+INSERT INTO endpoint_secret (endpoint_id, secret_sealed, valid_until)
+SELECT id, previous_secret_sealed, previous_valid_until FROM webhook WHERE previous_secret_sealed IS NOT NULL;
 CREATE INDEX endpoint_organisation ON endpoint (organisation_id, id);
 CREATE INDEX endpoint_created_by ON endpoint (created_by, id);
 CREATE INDEX endpoint_probe ON endpoint (next_probe_at) WHERE next_probe_at IS NOT NULL;
