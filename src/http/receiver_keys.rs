@@ -53,9 +53,15 @@ pub(super) async fn acknowledge(
         return Err(Problem::unsupported_media_type("application/json"));
     }
     let jws = jws(&read(payload.into_inner(), LARGEST).await?)?;
-    let key = Service::claimed_key(&jws).ok_or_else(Problem::not_genuine_acknowledgement)?;
-    if let Some(wait) = api.must_wait(&format!("acknowledgements {key}")) {
+    // Strangers choose what they claim: they share one allowance, and keep nobody from his own.
+    let signer = api.service.signer(&jws).await?;
+    let subject =
+        signer.as_ref().map_or_else(|| "acknowledgements".to_owned(), |key| format!("acknowledgements {key}"));
+    if let Some(wait) = api.must_wait(&subject) {
         return Err(Problem::too_many_requests(wait));
+    }
+    if signer.is_none() {
+        return Err(Problem::not_genuine_acknowledgement());
     }
     let receipt = api.service.receive_acknowledgement(jws).await.map_err(|error| match error {
         AcknowledgementError::NotGenuine => Problem::not_genuine_acknowledgement(),

@@ -41,9 +41,11 @@ struct Statement {
 }
 
 impl Service {
-    /// The key that is said to have signed `jws`; nothing if it names none.
-    pub fn claimed_key(jws: &str) -> Option<ReceiverKeyId> {
-        UncheckedJws::read(jws).ok()?.key_id()?.parse().ok()
+    /// The key of a controller that has signed `jws`; nothing if none has. Takes no turn of whoever writes.
+    pub async fn signer(&self, jws: &str) -> Result<Option<ReceiverKeyId>, ServiceError> {
+        let jws = jws.to_owned();
+        let look = move |connection: &mut AnyConnection| opened(connection, &jws);
+        Ok(self.store.read(look).await?.map(|(_, key, _)| key.id))
     }
 
     /// Takes an acknowledgement of a notice, signed by a key of the controller who was told, and answers the counter-signed receipt,
