@@ -110,6 +110,13 @@ fn every_example_fits_its_schema() {
 }
 
 #[test]
+fn no_description_is_cut_by_a_comma() {
+    // In a flow mapping what follows an unquoted comma is read as a member without a value.
+    let cut = find(|name, value| value.is_null() && name.contains(' '));
+    assert!(cut.is_empty(), "{cut:?}");
+}
+
+#[test]
 fn every_reference_leads_somewhere_and_every_component_is_used() {
     let used: BTreeSet<String> = find(|name, value| name == "$ref" && value.is_string())
         .into_iter()
