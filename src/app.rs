@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -68,6 +68,9 @@ pub enum AppError {
     /// The server broke off.
     #[error("the server broke off: {0}")]
     Server(std::io::Error),
+    /// A background worker ended although nobody told it to; the log says why.
+    #[error("a background worker broke off")]
+    Worker,
     /// The operator's organisation cannot be made.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -179,24 +182,26 @@ impl App {
     /// When the server breaks off by itself.
     pub async fn run_until_stopped(self, mut stop: impl Stream<Item = ()> + Unpin) -> Result<(), AppError> {
         let stopping = CancellationToken::new();
-        let running = TaskTracker::new();
+        let mut running = JoinSet::new();
         if self.has_workers {
             for worker in workers::all(&self, &stopping) {
                 running.spawn(worker);
             }
         }
-        running.close();
         let handle = self.server.handle();
-        let mut server = running.spawn(self.server);
+        let mut server = tokio::spawn(self.server);
         tokio::select! {
             _ = stop.next() => {}
             ended = &mut server => return Err(AppError::Server(reason(ended))),
+            // Without one of them something that is owed would no longer be done, and nobody would know.
+            Some(_) = running.join_next() => return Err(AppError::Worker),
         }
         tracing::info!("stopping: running requests and deliveries may finish");
         stopping.cancel();
         let drained = async {
             handle.stop(true).await;
-            running.wait().await;
+            drop(server.await);
+            while running.join_next().await.is_some() {}
         };
         tokio::select! {
             () = drained => tracing::info!("stopped"),

@@ -11,6 +11,8 @@ use crate::store::{AnyConnection, StoreError, micros};
 
 /// How much overdue work may be before it is a finding, in real time: workers look every second.
 const SLACK: Duration = Duration::MINUTE;
+/// So often in a row may a delivery be claimed without a word of what came of it.
+const UNHEARD: i32 = 3;
 /// As many notices are named.
 const NAMED: i64 = 10;
 
@@ -22,6 +24,8 @@ pub enum Finding {
     WithoutNextStep,
     /// A delivery that should have been tried.
     OverdueDelivery,
+    /// A delivery that is taken up again and again, and nothing is known of it.
+    StuckDelivery,
     /// A step of a ladder that should have been taken.
     OverdueStep,
     /// An alarm that should have been raised.
@@ -76,6 +80,8 @@ pub struct DeliveryAudit {
     pub without_next_step: WithoutNextStep,
     /// What is late, in seconds.
     pub overdue_seconds: Overdue,
+    /// Deliveries that are taken up again and again, and nothing is known of it.
+    pub stuck_deliveries: i64,
     /// What is owed.
     pub queue: Queue,
     /// Whether our own network is taken to be down.
@@ -105,6 +111,7 @@ impl Service {
 struct Found {
     without_next_step: WithoutNextStep,
     waiting: Vec<Waiting>,
+    stuck: i64,
     step_at: Option<OffsetDateTime>,
     alarm_at: Option<OffsetDateTime>,
     endpoints: Vec<Counted>,
@@ -117,6 +124,7 @@ impl Found {
         Ok(Self {
             without_next_step: WithoutNextStep { count, notices },
             waiting: audit::waiting(connection, now)?,
+            stuck: audit::stuck(connection, UNHEARD)?,
             step_at: audit::first_step_at(connection)?,
             alarm_at: audit::first_alarm_at(connection)?,
             endpoints: audit::endpoints(connection)?,
@@ -132,6 +140,7 @@ impl Found {
         let findings = [
             (Finding::WithoutNextStep, self.without_next_step.count > 0),
             (Finding::OverdueDelivery, overdue.delivery > slack),
+            (Finding::StuckDelivery, self.stuck > 0),
             (Finding::OverdueStep, overdue.step > slack),
             (Finding::OverdueAlarm, overdue.alarm > slack),
         ];
@@ -140,6 +149,7 @@ impl Found {
             findings: findings.into_iter().filter(|(_, found)| *found).map(|(finding, _)| finding).collect(),
             without_next_step: self.without_next_step,
             overdue_seconds: overdue,
+            stuck_deliveries: self.stuck,
             queue: queue(&self.waiting),
             network_outage,
             endpoints: self.endpoints,

@@ -114,6 +114,20 @@ pub fn waiting(connection: &mut AnyConnection, now: OffsetDateTime) -> Result<Ve
     Ok(sql_query(sql).bind::<BigInt, _>(micros(now + HORIZON)).load(connection)?)
 }
 
+/// How many open deliveries were claimed `times` times in a row and nothing is known of it: they cannot be made ready, their results
+/// cannot be written, or whoever is at them dies.
+pub fn stuck(connection: &mut AnyConnection, times: i32) -> Result<i64, StoreError> {
+    #[derive(QueryableByName)]
+    struct Stuck {
+        #[diesel(sql_type = BigInt)]
+        stuck: i64,
+    }
+    let sql = "SELECT count(*) AS stuck FROM delivery AS d WHERE d.state = 'open' AND d.attempts >= $1 AND NOT EXISTS (SELECT 1 \
+               FROM attempt AS a WHERE a.delivery_id = d.id AND a.number > d.attempts - $1 AND a.ended_at IS NOT NULL)";
+    let found: Stuck = sql_query(sql).bind::<Integer, _>(times).get_result(connection)?;
+    Ok(found.stuck)
+}
+
 /// When the first open step of a ladder is due, UTC.
 pub fn first_step_at(connection: &mut AnyConnection) -> Result<Option<OffsetDateTime>, StoreError> {
     earliest(connection, "escalation", "SELECT min(due_at) AS at FROM escalation WHERE state = 'open'")

@@ -42,6 +42,21 @@ async fn measures(app: &TestApp) -> String {
 }
 
 both! {
+    async fn what_is_taken_up_again_and_again_is_a_finding(app: TestApp) {
+        let world = app.world(1).await;
+        world.file().await;
+        for _ in 0..3 {
+            assert_eq!(audit(&app).await.findings, []);
+            assert_eq!(claimed(&app).await.iter().filter(|one| one.notice.is_some()).count(), 1, "and nothing is heard of it");
+            app.advance(Duration::minutes(1));
+        }
+        tamper(&app, "UPDATE delivery SET next_at = next_at + 3600000000 WHERE state = 'open'").await;
+        let found = audit(&app).await;
+        assert_eq!((found.findings, found.stuck_deliveries > 0), (vec![Finding::StuckDelivery], true));
+        tamper(&app, "UPDATE attempt SET ended_at = started_at WHERE number = 2").await;
+        assert_eq!(audit(&app).await.findings, []);
+    }
+
     async fn what_is_on_its_way_is_no_finding(app: TestApp) {
         let world = app.world(2).await;
         assert_eq!(audit(&app).await.findings, []);
