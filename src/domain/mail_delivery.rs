@@ -58,6 +58,12 @@ pub fn speaks_of_the_mailbox(outcome: Outcome) -> bool {
     }
 }
 
+/// Whether an outcome shuts this way to the controller: trying again will not get the notice there soon.
+pub fn is_shut(outcome: Outcome) -> bool {
+    let unsent = matches!(outcome.kind(), Some(FailureKind::Withheld | FailureKind::InvalidRequest));
+    unsent || (!outcome.is_success() && speaks_of_the_mailbox(outcome))
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -92,8 +98,12 @@ mod tests {
 
     #[test]
     fn the_way_to_the_relay_says_nothing_of_the_mailbox() {
-        for kind in [FailureKind::Connect, FailureKind::MailAuthentication, FailureKind::MailDeferred, FailureKind::Tls]
-        {
+        for kind in [
+            FailureKind::Connect,
+            FailureKind::RelayRefused,
+            FailureKind::MailAuthentication,
+            FailureKind::MailDeferred,
+        ] {
             assert!(!speaks_of_the_mailbox(Outcome::Transient(kind)), "{kind:?}");
         }
         assert!(speaks_of_the_mailbox(Outcome::Configuration(FailureKind::MailRefused)));

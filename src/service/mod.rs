@@ -44,6 +44,7 @@ mod mail_policy;
 mod mailboxes;
 mod mailed;
 mod network_watch;
+mod next_channel;
 mod next_version;
 mod on_behalf;
 mod part;

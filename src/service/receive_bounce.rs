@@ -8,6 +8,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::informed::Arrival;
+use super::next_channel::channels_died;
 use super::{Service, ServiceError};
 use crate::crypto::sha256_hex;
 use crate::domain::actor::Actor;
@@ -19,9 +20,10 @@ use crate::domain::id::{DeliveryId, MailReportId, NoticeId};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::mail_delivery;
 use crate::domain::receipt::Means;
+use crate::domain::vocabulary::Channel;
 use crate::store::mail_evidence::{self, Mailed, NewReport};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, deliveries, endpoints, escalations, ledger};
+use crate::store::{AnyConnection, deliveries, endpoints, ledger};
 
 /// What was made of a message that came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -143,7 +145,7 @@ impl Service {
             Next::Gone | Next::Done | Next::Closed => ("gone", report.at),
         };
         mail_evidence::settle(connection, report.delivery, state, next_at)?;
-        escalations::hasten(connection, &[fact.id.as_str()], report.at)?;
+        channels_died(connection, &[(fact.id.as_str(), Channel::Email)], report.at)?;
         Ok(true)
     }
 }

@@ -9,6 +9,7 @@ use super::file_incident::Told;
 use super::{Service, ServiceError};
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
+use crate::domain::terms::Terms;
 use crate::domain::vocabulary::Channel;
 use crate::store::endpoints::{self, Endpoint};
 use crate::store::escalations::{self, FirstSteps};
@@ -79,15 +80,21 @@ impl Service {
         }
         let controllers: Vec<String> = new.iter().map(|one| one.agreement.controller.to_string()).collect();
         let mut endpoints = endpoints::of_organisations(connection, Channel::Webhook, &controllers)?;
-        // Without a relay nothing could be mailed, and the ladder must not wait for it.
-        if self.mail.is_some() && new.iter().any(|one| one.agreement.terms.first_channels().contains(&Channel::Email)) {
+        // What no relay may carry is not mailed, and the ladder must not wait for it.
+        let at_once = |terms: &Terms| {
+            let mut channels = terms.first_channels();
+            channels.retain(|channel| *channel != Channel::Email || self.mail_may_carry(terms));
+            channels
+        };
+        if new.iter().any(|one| at_once(&one.agreement.terms).contains(&Channel::Email)) {
             endpoints.extend(endpoints::of_organisations(connection, Channel::Email, &controllers)?);
         }
         let reach = Reach::of(&endpoints, telling.event);
         let (mut rows, mut steps) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
         for one in new {
             let told = rows.len();
-            for endpoint in reach.at_once(one.agreement, telling.processor) {
+            let channels = at_once(&one.agreement.terms);
+            for endpoint in reach.at_once(one.agreement, telling.processor, channels) {
                 let message = self.message_to(
                     endpoint,
                     telling.event,
@@ -146,9 +153,13 @@ impl<'e> Reach<'e> {
         Self(by_owner)
     }
 
-    /// The endpoints that an agreement with `processor` tells at once.
-    fn at_once(&self, agreement: &InForce, processor: &OrganisationId) -> impl Iterator<Item = &'e Endpoint> {
-        let channels = agreement.terms.first_channels();
+    /// The endpoints of `channels` that an agreement with `processor` tells at once.
+    fn at_once(
+        &self,
+        agreement: &InForce,
+        processor: &OrganisationId,
+        channels: Vec<Channel>,
+    ) -> impl Iterator<Item = &'e Endpoint> {
         let owned = self.0.get(agreement.controller.as_str()).into_iter().flatten().copied();
         owned.filter(move |endpoint| {
             channels.contains(&endpoint.id.channel()) && goes_to(agreement, endpoint, processor)

@@ -193,11 +193,14 @@ mailing! {
         mailing.file().await;
         mailing.app.step_workers().await;
         assert!(mailing.letters().is_empty());
-        let delivery = mailing.delivery().await;
-        let attempt = &delivery["attempts"][0];
-        assert_eq!((&delivery["state"], &attempt["outcome"], &attempt["kind"]), (&json!("closed"), &json!("configuration"), &json!("withheld")));
-        assert_eq!(attempt["request_sha256"], json!(null));
-        assert!(text(&attempt["mail"]["dialogue"]).contains("DE"), "{attempt}");
+        let staff = mailing.app.as_org(&mailing.processor, PROCESSOR);
+        let path = format!("/v1/notices/{}", text(&mailing.notices().await[0]["id"]));
+        let ladder = staff.get(&format!("{path}/escalation")).await.expect(200).json["until_delivered"].clone();
+        let first = &ladder["steps"][0];
+        assert_eq!((&first["action"], &first["outcome"]), (&json!("next_channel"), &json!("withheld")));
+        assert_eq!(first["fired_at"], json!("2026-11-22T00:40:00Z"), "who cannot be told at once waits for no step");
+        let deliveries = staff.get(&format!("{path}/deliveries")).await.expect(200).json;
+        assert_eq!(deliveries["items"], json!([]));
         let levels = mailing.levels().await;
         assert!(levels.iter().all(|(level, _)| level == "filed"), "{levels:?}");
     }

@@ -9,6 +9,7 @@ mod acknowledgement;
 mod agreements;
 mod authorities;
 mod chains;
+mod channels;
 mod clock;
 mod contract;
 mod deadline;

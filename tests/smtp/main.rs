@@ -134,13 +134,23 @@ async fn a_refusal_has_its_class_and_its_codes() {
 async fn a_greeting_that_is_none_ends_it() {
     for (greeting, outcome, code) in [
         ("421 4.3.2 Too busy", Outcome::Transient(FailureKind::MailDeferred), Some(421)),
-        ("554 5.7.1 Go away", Outcome::Configuration(FailureKind::MailRefused), Some(554)),
+        ("554 5.7.1 Go away", Outcome::Transient(FailureKind::RelayRefused), Some(554)),
         ("SSH-2.0-OpenSSH_9.2", Outcome::Transient(FailureKind::InvalidAnswer), None),
     ] {
         let server = SmtpServer::start(&json!({"greeting": greeting}));
         let exchange = send(&server, &mail_to("desk")).await;
         assert_eq!((exchange.outcome, exchange.reply_code), (outcome, code), "{}", exchange.dialogue);
         assert!(exchange.dialogue.contains(greeting), "{}", exchange.dialogue);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_mailbox_is_named_is_about_us() {
+    for command in ["EHLO", "MAIL", "DATA"] {
+        let server = SmtpServer::start(&json!({"refuse": command}));
+        let exchange = send(&server, &mail_to("desk")).await;
+        assert_eq!(exchange.outcome, Outcome::Transient(FailureKind::RelayRefused), "{command}: {}", exchange.dialogue);
+        assert_eq!((exchange.reply_code, exchange.may_have_been_sent), (Some(554), false), "{command}");
     }
 }
 

@@ -5,6 +5,7 @@ The one argument is a JSON object of options:
   tls         "none", "starttls" or "implicit"; with "certificate" and "key", paths of PEM files
   auth        {"user", "password"}: demand this before any mail
   mechanism   offer only this mechanism of authentication, "PLAIN" or "LOGIN"; any other word: none
+  refuse      answer this command, "EHLO", "MAIL" or "DATA", with 554
   greeting    what to say instead of 220, before hanging up; "hang": say nothing and keep the connection
 
 What happens to a message depends on the local part of its recipient:
@@ -48,6 +49,7 @@ from email.mime.text import MIMEText
 from aiosmtpd.smtp import SMTP, AuthResult
 
 SCRIPTS = "greylist unknown busy full later dropped closed hang slow flood line garbage echo".split()
+REFUSAL = "554 5.7.1 Not from you"
 DSN_PARAMETERS = {"RET", "ENVID", "NOTIFY", "ORCPT"}
 
 
@@ -84,7 +86,19 @@ class Server(SMTP):
             return
         await super()._handle_client()
 
+    async def smtp_EHLO(self, arg):
+        if self.options.get("refuse") == "EHLO":
+            return await self.push(REFUSAL)
+        await super().smtp_EHLO(arg)
+
+    async def smtp_DATA(self, arg):
+        if self.options.get("refuse") == "DATA":
+            return await self.push(REFUSAL)
+        await super().smtp_DATA(arg)
+
     async def smtp_MAIL(self, arg):
+        if self.options.get("refuse") == "MAIL":
+            return await self.push(REFUSAL)
         self.session.mail_command = arg
         await super().smtp_MAIL(arg)
 
