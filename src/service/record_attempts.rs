@@ -155,7 +155,10 @@ impl Service {
         let finished: Vec<_> = still_held.map(finish).collect();
         deliveries::finish(connection, &finished)?;
         // Not before what was sent just now is finished, or it would go out again.
-        Ok(deliveries::hasten(connection, &recovered, self.clock.now())?)
+        deliveries::hasten(connection, &recovered, self.clock.now())?;
+        let mailed = attempted.iter().filter(|one| one.sent.endpoint.channel() == Channel::Email);
+        let mailed: Vec<_> = mailed.filter_map(|one| one.sent.notice.as_deref()).collect();
+        Ok(mail_evidence::close_taken(connection, &mailed)?)
     }
 
     fn finished(&self, one: &Attempted, is_owed: bool) -> FinishedDelivery {
@@ -224,6 +227,7 @@ impl Service {
         let delivered: Vec<_> = arrivals.iter().map(|one| (one.notice.as_str(), one.at)).collect();
         notices::mark_delivered(connection, &delivered)?;
         let ids: Vec<&str> = delivered.iter().map(|(id, _)| *id).collect();
+        mail_evidence::close_taken(connection, &ids)?;
         let mut changed = self.informed(duties::of_notices(connection, &ids)?, &delivered, facts);
         let all: Vec<Duty> = changed.values().flatten().cloned().collect();
         let known = receipts::of(connection, &ids)?;

@@ -16,7 +16,7 @@ use crate::store::escalations::{self, FirstSteps};
 use crate::store::notices::{self, NewNoticeRow};
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::parties::InForce;
-use crate::store::{AnyConnection, micros};
+use crate::store::{AnyConnection, mail_evidence, micros};
 
 /// What is told to one controller.
 pub(super) struct NewNotice<'a> {
@@ -112,9 +112,17 @@ impl Service {
         outbox::enqueue(connection, &rows, telling.now)?;
         if !telling.held {
             escalations::begin(connection, &steps)?;
+            take_over(connection, &new.iter().filter_map(|one| Some(one.supersedes?.as_str())).collect::<Vec<_>>())?;
         }
         Ok(!telling.held && !new.is_empty())
     }
+}
+
+/// Later notices are out: the earlier ones are not mailed again that a relay has taken.
+pub(super) fn take_over(connection: &mut AnyConnection, superseded: &[&str]) -> Result<(), ServiceError> {
+    // Held first, as whoever records an attempt does it.
+    notices::facts(connection, superseded)?;
+    Ok(mail_evidence::close_taken(connection, superseded)?)
 }
 
 impl Telling<'_> {

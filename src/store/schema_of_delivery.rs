@@ -76,6 +76,7 @@ diesel::table! {
         queue_reply -> Nullable<Text>,
         tls -> Nullable<Text>,
         dsn_requested -> Bool,
+        may_have_been_sent -> Bool,
     }
 }
 

@@ -31,6 +31,7 @@ mod ledger;
 mod links;
 mod lint;
 mod mail;
+mod mail_ends;
 mod mail_relays;
 mod migration;
 mod milestones;

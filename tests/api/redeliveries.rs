@@ -76,7 +76,7 @@ both! {
         world.receiver.taken().await;
         for answer in [202, 204] {
             world.receiver.reply(Reply::Status(answer));
-            world.processor().post(&format!("{path}/redeliver"), &json!({})).await.expect(202);
+            world.processor().request("POST", &format!("{path}/redeliver")).send().await.expect(202);
             app.step_workers().await;
             assert_eq!((world.receiver.taken_of("notice.initial").await.len(), &world.delivery(0).await["state"]), (1, &json!("delivered")));
         }

@@ -30,6 +30,7 @@ fn settings(server: &SmtpServer, tls: RelayTls) -> RelaySettings {
         hello_name: "art33.example.org".into(),
         connect_timeout: PATIENT,
         total_timeout: PATIENT,
+        reply_timeout: Duration::ZERO,
         extra_ca: None,
         areas: Vec::new(),
     }
@@ -184,6 +185,18 @@ async fn a_server_that_does_not_answer_is_left() {
     }
     assert_eq!((at_greeting.outcome, at_greeting.dialogue.as_str()), (timeout, ""));
     assert!(at_greeting.peer.is_some());
+}
+
+#[tokio::test]
+async fn the_reply_to_a_whole_message_is_waited_for_longer() {
+    let server = SmtpServer::start(&json!({"reply_delay": 4}));
+    let exchange = send_hastily(&server, &mail_to("desk")).await;
+    let lost = (Outcome::Transient(FailureKind::Timeout), true);
+    assert_eq!((exchange.outcome, exchange.may_have_been_sent), lost, "{}", exchange.dialogue);
+    let settings = RelaySettings { total_timeout: HASTY, reply_timeout: PATIENT, ..settings(&server, RelayTls::None) };
+    let exchange = Relay::new(settings).unwrap().send(&mail_to("desk")).await;
+    assert_eq!((exchange.outcome, exchange.may_have_been_sent), (Outcome::Accepted, false), "{}", exchange.dialogue);
+    assert!(exchange.duration > HASTY);
 }
 
 #[tokio::test]

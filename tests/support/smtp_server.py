@@ -5,6 +5,7 @@ The one argument is a JSON object of options:
   tls         "none", "starttls" or "implicit"; with "certificate" and "key", paths of PEM files
   auth        {"user", "password"}: demand this before any mail
   mechanism   offer only this mechanism of authentication, "PLAIN" or "LOGIN"; any other word: none
+  reply_delay  seconds until the reply to a message
   refuse      answer this command, "EHLO", "MAIL" or "DATA", with 554
   greeting    what to say instead of 220, before hanging up; "hang": say nothing and keep the connection
 
@@ -178,6 +179,7 @@ class Handler:
             encrypted=server.transport.get_extra_info("sslcontext") is not None,
             user=session.auth_data.decode() if session.authenticated else None,
         )
+        await asyncio.sleep(self.options.get("reply_delay", 0))
         if script == "dropped":
             server.transport.abort()
         if script in ("dropped", "hang"):

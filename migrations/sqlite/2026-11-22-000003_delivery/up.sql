@@ -100,6 +100,7 @@ CREATE TABLE mail_dialogue (
     queue_reply TEXT,
     tls TEXT,
     dsn_requested BOOLEAN NOT NULL,
+    may_have_been_sent BOOLEAN NOT NULL,
     PRIMARY KEY (delivery_id, number)
 );
 
