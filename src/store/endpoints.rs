@@ -151,7 +151,7 @@ pub(super) fn patterns(door: &Door<'_>, stored: &str) -> Result<Patterns, StoreE
     Patterns::from_stored(door.json("events", stored)?).ok_or_else(|| door.corrupt("events"))
 }
 
-/// Every endpoint of `channel` of `organisations`, oldest first.
+/// Every endpoint of `channel` of `organisations` that is not retired, oldest first.
 pub fn of_organisations(
     connection: &mut AnyConnection,
     channel: Channel,
@@ -160,21 +160,21 @@ pub fn of_organisations(
     let wanted = among(connection, endpoint::organisation_id, organisations)?;
     let rows: Vec<EndpointRow> = endpoint::table
         .filter(wanted)
-        .filter(endpoint::channel.eq(channel.as_str()))
+        .filter(endpoint::channel.eq(channel.as_str()).and(endpoint::retired_at.is_null()))
         .order(endpoint::id)
         .select(EndpointRow::as_select())
         .load(connection)?;
     rows.into_iter().map(Endpoint::try_from).collect()
 }
 
-/// The endpoint `id`, if it is one of `tenant` or was registered by it.
+/// The endpoint `id`, if it is one of `tenant` or was registered by it, and is not retired.
 pub fn find(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
     id: &EndpointId,
 ) -> Result<Option<Endpoint>, StoreError> {
     let row: Option<EndpointRow> = endpoint::table
-        .filter(endpoint::id.eq(id.as_str()))
+        .filter(endpoint::id.eq(id.as_str()).and(endpoint::retired_at.is_null()))
         .filter(endpoint::organisation_id.eq(tenant.as_str()).or(endpoint::created_by.eq(tenant.as_str())))
         .select(EndpointRow::as_select())
         .first(connection)

@@ -15,8 +15,8 @@ use crate::domain::endpoint::EndpointId;
 /// Up to `limit` endpoints that are due at `now`, longest first; of two replicas each gets others. For the worker, which acts for
 /// every tenant.
 pub fn due(connection: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> Result<Vec<Endpoint>, StoreError> {
-    let wanted =
-        endpoint::table.filter(endpoint::next_probe_at.le(micros(now))).order(endpoint::next_probe_at).limit(limit);
+    let due = endpoint::next_probe_at.le(micros(now)).and(endpoint::retired_at.is_null());
+    let wanted = endpoint::table.filter(due).order(endpoint::next_probe_at).limit(limit);
     let rows: Vec<EndpointRow> = match connection {
         AnyConnection::Sqlite(inner) => wanted.select(EndpointRow::as_select()).load(inner)?,
         #[cfg(feature = "postgres")]

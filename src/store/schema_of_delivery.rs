@@ -19,6 +19,7 @@ diesel::table! {
         verified_at -> Nullable<BigInt>,
         proven_at -> Nullable<BigInt>,
         next_probe_at -> Nullable<BigInt>,
+        retired_at -> Nullable<BigInt>,
         version -> Integer,
         created_at -> BigInt,
         changed_at -> BigInt,

@@ -33,6 +33,8 @@ mod lint;
 mod mail;
 mod mail_ends;
 mod mail_relays;
+mod mail_server;
+mod mailboxes;
 mod migration;
 mod milestones;
 mod obligations;

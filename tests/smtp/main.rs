@@ -1,6 +1,8 @@
 //! The client of the mail relay against an independent server that takes, refuses, breaks off and misbehaves.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "../support/pki.rs"]
+mod pki;
 #[path = "../support/smtp.rs"]
 mod support;
 
