@@ -176,7 +176,9 @@ mod tests {
             evidence.showing = Showing::Nothing;
             let pieces: Vec<_> = message.chunks(size).collect();
             let (last, before) = pieces.split_last().unwrap();
-            before.iter().for_each(|piece| evidence.wrote(piece));
+            for piece in before {
+                evidence.wrote(piece);
+            }
             assert!(!evidence.final_dot_sent, "pieces of {size} before the last one");
             evidence.wrote(last);
             assert!(evidence.final_dot_sent, "pieces of {size}");
