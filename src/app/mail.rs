@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::AppError;
 use crate::config::{Mail, MailDkim, MailTls};
@@ -11,6 +12,8 @@ use crate::outbound::{
 };
 use crate::service::{Compose, MailDraft, MailPolicy};
 
+/// How much longer the reply of the relay to a whole message is waited for than for all before it.
+pub(super) const REPLY_TIMEOUT: Duration = Duration::from_mins(2);
 /// What the key of return paths is derived for.
 const RETURN_PATHS: &str = "return paths";
 
@@ -31,6 +34,7 @@ pub(super) fn relay(settings: &Mail) -> Result<Relay, AppError> {
         hello_name: settings.hello.clone(),
         connect_timeout: settings.connect_timeout,
         total_timeout: settings.total_timeout,
+        reply_timeout: REPLY_TIMEOUT,
         extra_ca: settings.extra_ca.as_deref().map(read).transpose()?,
         areas: settings.areas.clone(),
     })?)

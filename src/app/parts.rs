@@ -17,7 +17,7 @@ use crate::http;
 use crate::identity::{Algorithm, BuiltinIssuer, Fetch, Issuer, KeySource, Verifier};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::report::PdfRenderer;
-use crate::service::{CheckUrl, NetworkWatch, Service, freeze};
+use crate::service::{CheckUrl, Leases, NetworkWatch, Service, freeze};
 use crate::store::Store;
 use crate::worker::auditor::Heartbeat;
 use crate::worker::delivery::Pace;
@@ -52,7 +52,7 @@ pub(super) fn service(
     let public_url = public_url(&config.server, address);
     let guard = outbound.clone();
     let check_url: CheckUrl = Arc::new(move |url| guard.check_url(url).map_err(|fault| fault.to_string()));
-    let (lease, nudge, network) = (lease(config), Arc::default(), NetworkWatch::new(clock.clone()));
+    let (leases, nudge, network) = (leases(config), Arc::default(), NetworkWatch::new(clock.clone()));
     let mail = config.mail.as_ref().map(|settings| mail::policy(settings, &master_key)).transpose()?.map(Arc::new);
     let zone = config.report.zone.as_str().into();
     Ok(Service {
@@ -68,7 +68,7 @@ pub(super) fn service(
         check_url,
         mail,
         zone,
-        lease,
+        leases,
         network,
         nudge,
     })
@@ -91,12 +91,17 @@ pub(crate) fn law_file(document: config::LawDocument) -> LawFile {
 }
 
 /// The longest an attempt may take and its record wait; a delivery whose process died is sent again so much later.
-fn lease(config: &Config) -> time::Duration {
-    let request = config.outbound.connect_timeout.saturating_add(config.outbound.total_timeout);
-    // A hand-over keeps to its total limit, the connection included.
-    let mail = config.mail.as_ref().map(|mail| mail.total_timeout).unwrap_or_default();
-    let longest = request.max(mail).saturating_add(RECORDING);
-    time::Duration::try_from(longest.min(LONGEST_LEASE)).unwrap_or(time::Duration::DAY)
+fn leases(config: &Config) -> Leases {
+    let lease = |longest: Duration| {
+        let longest = longest.saturating_add(RECORDING).min(LONGEST_LEASE);
+        time::Duration::try_from(longest).unwrap_or(time::Duration::DAY)
+    };
+    // A hand-over keeps to its total limit, the connection included, and to that of the last reply.
+    let mail = config.mail.as_ref().map(|mail| mail.total_timeout.saturating_add(mail::REPLY_TIMEOUT));
+    Leases {
+        request: lease(config.outbound.connect_timeout.saturating_add(config.outbound.total_timeout)),
+        mail: lease(mail.unwrap_or_default()),
+    }
 }
 
 /// The use cases without a server, for commands that work on the database themselves.

@@ -92,6 +92,22 @@ pub enum NoReport {
     Malformed,
 }
 
+impl NoReport {
+    /// The word under which such a message is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge | Self::Unreadable | Self::Letter | Self::Malformed => "unreadable",
+            Self::AutomaticReply => "automatic_reply",
+            Self::OtherReport => "other_report",
+        }
+    }
+
+    /// Whether it may say that our mail did not arrive. Whoever answers by a machine, or says that it was displayed, has it.
+    pub fn may_be_a_failure(self) -> bool {
+        !matches!(self, Self::AutomaticReply | Self::OtherReport)
+    }
+}
+
 impl BounceReport {
     /// Reads a message as it came, headers and body.
     pub fn parse(message: &[u8]) -> Result<Self, NoReport> {
@@ -198,10 +214,10 @@ fn report_type(message: &Message<'_>) -> Option<String> {
     is_report.then(|| kind.attribute("report-type").unwrap_or_default().to_ascii_lowercase())
 }
 
-/// Whether a machine wrote it (RFC 3834).
+/// Whether a machine wrote it in answer to our mail (RFC 3834), such as a notice of absence.
 fn is_automatic(message: &Message<'_>) -> bool {
     let submitted = message.header_raw("Auto-Submitted").map(|value| value.trim().to_ascii_lowercase());
-    submitted.is_some_and(|value| !value.is_empty() && !value.starts_with("no"))
+    submitted.is_some_and(|value| value.starts_with("auto-replied"))
         || message.header_raw("X-Autoreply").is_some()
         || message.header_raw("X-Autorespond").is_some()
 }

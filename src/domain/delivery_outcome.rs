@@ -92,6 +92,8 @@ pub enum FailureKind {
     MailDeferred,
     /// The mail server refused the message or its recipient (5xx).
     MailRefused,
+    /// The mail relay refuses to deal with us, before it comes to any mailbox (5xx).
+    RelayRefused,
     /// The mail relay does not take our user name and password.
     MailAuthentication,
     /// The message was taken, and came back later.
@@ -104,7 +106,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind, in the order in which an attempt meets them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidRequest,
         Self::ForbiddenAddress,
         Self::Dns,
@@ -118,6 +120,7 @@ impl FailureKind {
         Self::Throttled,
         Self::Status5xx,
         Self::BodyTooSlow,
+        Self::RelayRefused,
         Self::MailAuthentication,
         Self::MailDeferred,
         Self::MailRefused,
@@ -144,6 +147,7 @@ impl FailureKind {
             Self::InvalidAnswer => "invalid_answer",
             Self::MailDeferred => "mail_deferred",
             Self::MailRefused => "mail_refused",
+            Self::RelayRefused => "relay_refused",
             Self::MailAuthentication => "mail_authentication",
             Self::MailBounced => "mail_bounced",
             Self::NoEcho => "no_echo",
@@ -180,7 +184,7 @@ mod tests {
         let failures =
             FailureKind::ALL.into_iter().flat_map(|kind| [Outcome::Transient(kind), Outcome::Configuration(kind)]);
         let all: Vec<_> = [Outcome::Delivered, Outcome::Accepted, Outcome::Gone].into_iter().chain(failures).collect();
-        assert_eq!(all.len(), 3 + 2 * 19);
+        assert_eq!(all.len(), 3 + 2 * 20);
         for outcome in all {
             assert_eq!(Outcome::from_parts(outcome.as_str(), outcome.kind().map(FailureKind::as_str)), Some(outcome));
         }

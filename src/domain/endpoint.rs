@@ -105,6 +105,9 @@ impl Unproven {
 /// How often an endpoint is asked to prove itself, so that a dead one is found before a breach.
 pub const PROBE_EVERY: Duration = Duration::days(7);
 
+/// How often a mailbox is asked that was confirmed and works: a person has to answer, so that weekly would be a nuisance.
+pub const CONFIRM_EVERY: Duration = Duration::days(180);
+
 /// How many failures in a row make an endpoint degraded.
 pub const DEGRADED_AFTER: i32 = 3;
 

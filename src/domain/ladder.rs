@@ -70,6 +70,9 @@ impl Standing {
     }
 }
 
+/// From this number on a step is none of the agreement's, which has at most so many: it opens the next channel because one has died.
+pub const UNPLANNED: i32 = 20;
+
 /// The time that a ladder has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {

@@ -9,6 +9,9 @@ use super::delivery_outcome::{FailureKind, Outcome};
 /// How long a mailbox that refused a message, or sent it back, is left alone: asking densely makes relays refuse us altogether.
 const AFTER_REFUSAL: Duration = Duration::HOUR;
 
+/// How long a message is not sent again that the relay may have taken without our hearing of it.
+const IN_DOUBT: Duration = Duration::minutes(15);
+
 /// What follows an attempt to mail a notice that ended at `now`, within a window that ends at its deadline.
 ///
 /// A message that the relay has taken goes out again half way to the deadline, though not before a quarter of the window, and
@@ -30,6 +33,14 @@ pub fn next(
         Outcome::Configuration(FailureKind::Withheld) => Next::Closed,
         Outcome::Configuration(FailureKind::MailRefused | FailureKind::MailBounced) => Next::Again(now + AFTER_REFUSAL),
         _ => delivery::next(outcome, attempts, window, None, now, chance),
+    }
+}
+
+/// The same where the message went out in full, but no reply came: it is likely to be there, and not sent again at once.
+pub fn in_doubt(next: Next, now: OffsetDateTime) -> Next {
+    match next {
+        Next::Again(at) => Next::Again(at.max(now + IN_DOUBT)),
+        done => done,
     }
 }
 
@@ -56,6 +67,12 @@ pub fn speaks_of_the_mailbox(outcome: Outcome) -> bool {
         Outcome::Delivered | Outcome::Gone => true,
         _ => matches!(outcome.kind(), Some(FailureKind::MailRefused | FailureKind::MailBounced)),
     }
+}
+
+/// Whether an outcome shuts this way to the controller: trying again will not get the notice there soon.
+pub fn is_shut(outcome: Outcome) -> bool {
+    let unsent = matches!(outcome.kind(), Some(FailureKind::Withheld | FailureKind::InvalidRequest));
+    unsent || (!outcome.is_success() && speaks_of_the_mailbox(outcome))
 }
 
 #[cfg(test)]
@@ -91,9 +108,21 @@ mod tests {
     }
 
     #[test]
+    fn what_may_have_been_taken_waits_and_what_waits_longer_is_left_alone() {
+        let dense = next(Outcome::Transient(FailureKind::Timeout), 1, WINDOW, START, 0.5);
+        assert_eq!(in_doubt(dense, START), Next::Again(START + Duration::minutes(15)));
+        let later = Next::Again(START + Duration::HOUR);
+        assert_eq!((in_doubt(later, START), in_doubt(Next::Done, START)), (later, Next::Done));
+    }
+
+    #[test]
     fn the_way_to_the_relay_says_nothing_of_the_mailbox() {
-        for kind in [FailureKind::Connect, FailureKind::MailAuthentication, FailureKind::MailDeferred, FailureKind::Tls]
-        {
+        for kind in [
+            FailureKind::Connect,
+            FailureKind::RelayRefused,
+            FailureKind::MailAuthentication,
+            FailureKind::MailDeferred,
+        ] {
             assert!(!speaks_of_the_mailbox(Outcome::Transient(kind)), "{kind:?}");
         }
         assert!(speaks_of_the_mailbox(Outcome::Configuration(FailureKind::MailRefused)));

@@ -85,6 +85,9 @@ pub struct Addressee {
     /// For `email` the address; for `manual` what a person needs to reach it, such as a telephone number; none for `webhook`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// For `email`: in which country or area the mailbox stands, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
 }
 
 /// What the terms say on one of their time limits.

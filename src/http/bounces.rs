@@ -21,7 +21,8 @@ pub(super) async fn receive(
     // No address holds a space, but a plus sign that was not encoded arrives as one.
     let recipient = query.take("recipient", "an address", |text| (text.len() <= 320).then(|| text.replace(' ', "+")));
     query.finish()?;
-    let recipient = recipient.ok_or_else(Problem::not_found)?;
+    // Whoever makes addresses up must not use up what the genuine ones may ask for.
+    let recipient = recipient.filter(|one| api.service.is_return_path(one)).ok_or_else(Problem::not_found)?;
     if let Some(wait) = api.must_wait("inbound mail") {
         return Err(Problem::too_many_requests(wait));
     }

@@ -1,9 +1,12 @@
 //! The controller's own word that it has a notice, by its token, through a link, or signed with its own key.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::error::refused;
+use super::informed::Arrival;
 use super::receipts::proof;
 use super::{Service, ServiceError, informed};
 use crate::domain::actor::Actor;
@@ -126,21 +129,28 @@ impl Service {
         Ok((receipt, told))
     }
 
-    /// Records that the controller fetched the full notice; only the first time counts.
+    /// Records that the controller has read the full notice, which is locked; only the first time counts. Answers whether others
+    /// are told.
+    ///
+    /// Whoever reads it has it, so that a notice that had not arrived before arrives by this.
     pub(super) fn note_access(
         &self,
         connection: &mut AnyConnection,
-        actor: &Actor,
-        id: &NoticeId,
+        (actor, fact): (&Actor, &NoticeFacts),
+        (means, evidence_sha256): (Means, Option<String>),
         now: OffsetDateTime,
-    ) -> Result<(), ServiceError> {
-        let Some(fact) = notices::facts(connection, &[id.as_str()])?.pop() else { return Ok(()) };
-        let stage = Stage::new(ReceiptLevel::Accessed, now).by_means(Means::Token);
-        let (receipt, is_new) = self.issue_receipt(connection, &fact, stage)?;
-        if is_new {
-            ledger::append(connection, &[proof(&fact, actor, &receipt, &[])])?;
+    ) -> Result<bool, ServiceError> {
+        let stage = Stage::new(ReceiptLevel::Accessed, now).by_means(means).proved_by(evidence_sha256.clone());
+        let (mut entries, mut told) = (Vec::new(), false);
+        if !fact.delivered {
+            let arrival = Arrival { notice: fact.id.clone(), at: now, means, evidence_sha256 };
+            let facts = HashMap::from([(fact.id.to_string(), fact.clone())]);
+            told = self.arrive(connection, &[arrival], &facts, &mut entries)?;
         }
-        Ok(())
+        let (receipt, is_new) = self.issue_receipt(connection, fact, stage)?;
+        entries.extend(is_new.then(|| proof(fact, actor, &receipt, &[])));
+        ledger::append(connection, &entries)?;
+        Ok(told)
     }
 }
 

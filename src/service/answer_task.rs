@@ -15,7 +15,7 @@ use crate::domain::receipt::{Acknowledger, Means, ReceiptLevel, Stage};
 use crate::domain::task::{Task, TaskOutcome, TaskResult, TaskState};
 use crate::domain::terms::Ladder;
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, escalations, ledger, tasks};
+use crate::store::{AnyConnection, duties, escalations, ledger, mail_evidence, tasks};
 
 impl Service {
     /// Records what came of a task, as `body` says; answers the task as it stands now. For its processor.
@@ -89,6 +89,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let id = fact.id.as_str();
         notices::mark_delivered(connection, &[(id, result.at)])?;
+        mail_evidence::close_taken(connection, &[id])?;
         escalations::end(connection, &fact.id, &[Ladder::Delivered], End::Delivered)?;
         let by = Acknowledger { name: result.by.clone(), role: task.means.to_string() };
         let stage = Stage::new(ReceiptLevel::Delivered, result.at).by_means(Means::Manual).by_person(by);

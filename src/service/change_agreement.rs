@@ -32,8 +32,8 @@ impl Service {
             if !agreements::replace(connection, &id, version, &content, now)? {
                 return Err(ServiceError::VersionMismatch);
             }
-            let agreed = std::iter::once((&seen.controller.id, Some(&content.terms)));
-            service.register_mailboxes(connection, (&actor, processor), agreed, now)?;
+            let controller = std::iter::once(&seen.controller.id);
+            service.keep_mailboxes(connection, (&actor, processor), controller, now)?;
             let facts = json!({"version": version + 1, "content_sha256": digest(&content)?});
             let deed = Deed { actor: &actor, owner: processor, at: now };
             let entry = deed.entry("agreement.changed", id.as_str(), Some(&seen.controller.id), facts);

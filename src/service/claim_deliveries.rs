@@ -140,7 +140,7 @@ impl Service {
         let first = claim.turn % tenants.len();
         tenants.rotate_left(first);
         tenants.truncate(TENANTS);
-        let lease_end = claim.now + self.clock.passes_in(self.lease);
+        let lease_end = claim.now + self.clock.passes_in(self.leases.of(claim.lane));
         let mut claimed = Vec::new();
         for (served, tenant) in tenants.iter().enumerate() {
             let left = claim.limit.saturating_sub_unsigned(claimed.len() as u64);

@@ -25,8 +25,8 @@ impl Service {
                 known.faults(&actor.organisation, &new).finish(Some(()))?;
                 let id = service.id(now);
                 agreements::insert(connection, &actor.organisation, &[(id.clone(), &new)], now)?;
-                let agreed = std::iter::once((&new.controller, Some(&new.content.terms)));
-                service.register_mailboxes(connection, (&actor, &actor.organisation), agreed, now)?;
+                let controller = std::iter::once(&new.controller);
+                service.keep_mailboxes(connection, (&actor, &actor.organisation), controller, now)?;
                 let facts = json!({"version": 1, "content_sha256": digest(&new.content)?});
                 let deed = Deed { actor: &actor, owner: &actor.organisation, at: now };
                 let entry = deed.entry("agreement.created", id.as_str(), Some(&new.controller), facts);

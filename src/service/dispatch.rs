@@ -1,6 +1,6 @@
 //! A claimed message that is ready to be sent, and by which way it goes. Sends nothing.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use url::Url;
 
 use crate::crypto::sha256_hex;
@@ -8,6 +8,22 @@ use crate::domain::delivery::Lane;
 use crate::domain::delivery_outcome::FailureKind;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
+
+/// How long a claimed delivery is held, in real time; longer than any attempt may take, so that no heartbeat is needed.
+#[derive(Debug, Clone, Copy)]
+pub struct Leases {
+    /// What is posted to a webhook.
+    pub request: Duration,
+    /// What is handed to the mail relay.
+    pub mail: Duration,
+}
+
+impl Leases {
+    /// For what is claimed in `lane`.
+    pub fn of(self, lane: Lane) -> Duration {
+        if lane == Lane::Mail { self.mail } else { self.request }
+    }
+}
 
 /// One request to send, and what is needed to record what came of it.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use crate::domain::id::NoticeId;
 use crate::domain::ladder::End;
 use crate::domain::receipt::{Dispute, Means, Receipt, ReceiptLevel, Stage};
 use crate::domain::terms::Ladder;
-use crate::store::{AnyConnection, escalations, ledger, notices};
+use crate::store::{AnyConnection, escalations, ledger, mail_evidence, notices};
 
 impl Service {
     /// Records that the controller disputes a notice and answers the counter-signed receipt; a second time answers the same one.
@@ -26,6 +26,7 @@ impl Service {
             let (receipt, is_new) = service.issue_receipt(connection, &fact, stage)?;
             if is_new {
                 notices::mark_disputed(connection, &id, now)?;
+                mail_evidence::close_taken(connection, &[id.as_str()])?;
                 escalations::end(connection, &id, &[Ladder::Acknowledged], End::Disputed)?;
                 ledger::append(connection, &[proof(&fact, &actor, &receipt, &[])])?;
             }

@@ -97,7 +97,7 @@ impl Reach {
     }
 
     /// Whether the notice has taken this channel already.
-    fn is_open(&self, notice: &Watched, channel: Channel) -> bool {
+    pub(super) fn is_open(&self, notice: &Watched, channel: Channel) -> bool {
         let id = notice.notice.as_str();
         match channel {
             Channel::Manual => self.tasks.contains_key(id),
@@ -206,7 +206,7 @@ impl Service {
         self.tell_of_notice(firing, EventType::NoticeReminder, endpoints)
     }
 
-    /// Messages about the notice to those of `endpoints` that stand where the agreement allows it.
+    /// Messages about the notice to those of `endpoints` that stand, and are reached by ways, where the agreement allows it.
     fn tell_of_notice<'e>(
         &self,
         firing: &Firing<'_>,
@@ -214,7 +214,11 @@ impl Service {
         endpoints: impl Iterator<Item = &'e Endpoint>,
     ) -> Done {
         let notice = firing.notice;
-        let is_allowed = |endpoint: &&Endpoint| notice.agreement.terms.allows_place(endpoint.location.as_deref());
+        let terms = &notice.agreement.terms;
+        let is_allowed = |endpoint: &&Endpoint| {
+            let passes = endpoint.id.channel() != Channel::Email || self.mail_may_carry(terms);
+            passes && terms.allows_place(endpoint.location.as_deref())
+        };
         let (allowed, withheld): (Vec<_>, Vec<_>) = endpoints.partition(is_allowed);
         let outcome = match (allowed.is_empty(), withheld.is_empty()) {
             (false, _) => StepOutcome::Told,

@@ -80,8 +80,8 @@ impl Service {
         }
         if !created.is_empty() {
             agreements::insert(connection, processor, &created, now)?;
-            let agreed = created.iter().map(|(_, new)| (&new.controller, Some(&new.content.terms)));
-            self.register_mailboxes(connection, (actor, processor), agreed, now)?;
+            let controllers = created.iter().map(|(_, new)| &new.controller);
+            self.keep_mailboxes(connection, (actor, processor), controllers, now)?;
         }
         record(connection, actor, &created, refused, now)?;
         Answer::of(&Imported { created: created.len(), refused, results })

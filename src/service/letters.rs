@@ -89,7 +89,7 @@ impl Service {
                 let told = facts.letters.told.get(notice).ok_or_else(|| corrupt("notice_id"))?;
                 let notice = facts.notices.get(notice).ok_or_else(|| corrupt("notice_id"))?;
                 let written = self.telling(policy, (notice, told), (&target, id), (event, &delivery), facts, now)?;
-                if let Some(place) = policy.areas.iter().find(|place| !told.terms.allows_place(Some(place))) {
+                if let Some(place) = policy.forbidden_place(&told.terms) {
                     let reason = format!("not sent: the relay stands in {place}, which the agreement does not allow");
                     let (recipient, message_id) = (target.address.clone(), written.message_id);
                     let dispatch = Dispatch::Unsent { recipient, message_id, kind: FailureKind::Withheld, reason };

@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 use super::acknowledge::{Acknowledgement, Proof};
 use super::claim_deliveries::own_clocks;
 use super::letters::{contact_of, document_contact};
-use super::receipts::proof;
 use super::record::Deed;
 use super::{Service, ServiceError};
 use crate::crypto::sha256_hex;
@@ -17,7 +16,7 @@ use crate::domain::content::ShareContent;
 use crate::domain::event::EventType;
 use crate::domain::id::{DeliveryId, NoticeId};
 use crate::domain::incident::Notice;
-use crate::domain::receipt::{Acknowledger, Means, ReceiptLevel, Stage};
+use crate::domain::receipt::{Acknowledger, Means, ReceiptLevel};
 use crate::report::{Acknowledged, Envelope, Mailbox};
 use crate::store::mail_evidence::{self, Mailed};
 use crate::store::{AnyConnection, deliveries, endpoints, ledger, letters, mailboxes, notices};
@@ -67,25 +66,26 @@ impl Service {
         self.store.read(move |connection| service.look_behind(connection, &delivery, now)).await
     }
 
-    /// The content of the notice behind a link; the first time is recorded as receipt "accessed".
+    /// The content of the notice behind a link; the first time is recorded as receipt "accessed", and the notice has arrived by it.
     pub async fn read_by_link(&self, token: &str, visitor: Visitor) -> Result<Opened, ServiceError> {
         let (service, delivery, now) = (self.clone(), self.linked(token)?, self.clock.now());
         let work = move |connection: &mut AnyConnection| {
             let (mailed, id) = linked_notice(connection, &delivery)?;
             let fact = notices::facts(connection, &[id.as_str()])?.pop().ok_or(ServiceError::NotFound)?;
-            let stage = Stage::new(ReceiptLevel::Accessed, now).by_means(Means::Link);
-            let stage = stage.proved_by(Some(visitor.evidence(&delivery)));
-            let (receipt, is_new) = service.issue_receipt(connection, &fact, stage)?;
-            if is_new {
-                ledger::append(connection, &[proof(&fact, &mailed.holder(), &receipt, &[])])?;
-            }
+            let seen = (Means::Link, Some(visitor.evidence(&delivery)));
+            let told = service.note_access(connection, (&mailed.holder(), &fact), seen, now)?;
             let notice = notices::find(connection, &mailed.organisation, &id)?.ok_or(ServiceError::NotFound)?;
             let exact = notice.content.get().to_owned();
             let content = ShareContent::from_stored(&exact)
                 .map_err(|_| ServiceError::Internal(format!("notice content of {id} cannot be read")))?;
-            Ok(Opened { envelope: service.envelope(connection, &notice, now)?, content, exact })
+            let envelope = service.envelope(connection, &notice, now)?;
+            Ok::<_, ServiceError>((Opened { envelope, content, exact }, told))
         };
-        self.store.write(work).await
+        let (opened, told) = self.store.write(work).await?;
+        if told {
+            self.nudge.notify_waiters();
+        }
+        Ok(opened)
     }
 
     /// Acknowledges the notice behind a link; a second time changes nothing.
@@ -113,7 +113,8 @@ impl Service {
         Ok(envelope)
     }
 
-    /// Confirms the mailbox that a link was sent to; what is owed to it goes out at once. A second time changes nothing.
+    /// Confirms the mailbox that a link was sent to; what is owed to it goes out at once. A second time changes nothing, unless it has
+    /// failed since.
     pub async fn confirm_by_link(&self, token: &str, visitor: Visitor) -> Result<Mailbox, ServiceError> {
         let (delivery, now) = (self.linked(token)?, self.clock.now());
         let work = move |connection: &mut AnyConnection| {
@@ -125,7 +126,7 @@ impl Service {
             let address = target.ok_or(ServiceError::NotFound)?.address;
             let proven =
                 endpoints::prove(connection, &mailed.endpoint, &address, now)?.ok_or(ServiceError::NotFound)?;
-            if !proven.was_verified {
+            if !proven.was_healthy {
                 deliveries::hasten(connection, &[mailed.endpoint.to_string()], now)?;
                 let actor = mailed.holder();
                 let deed = Deed { actor: &actor, owner: &proven.organisation, at: now };

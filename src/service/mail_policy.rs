@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::Service;
 use crate::crypto::ReturnPath;
 use crate::domain::id::{DeliveryId, MailboxId, NoticeId};
+use crate::domain::terms::Terms;
 
 /// A letter to one mailbox, before it is written down as a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,11 @@ pub struct MailPolicy {
 }
 
 impl MailPolicy {
+    /// Where the relay stands although the terms do not allow a notice to pass there; none if it may.
+    pub(super) fn forbidden_place(&self, terms: &Terms) -> Option<&str> {
+        self.areas.iter().map(String::as_str).find(|place| !terms.allows_place(Some(place)))
+    }
+
     /// The id of the letter that tells `notice` to a mailbox.
     pub(super) fn notice_message(&self, (notice, sequence): (&NoticeId, i32), mailbox: &MailboxId) -> String {
         format!("n.{notice}.{sequence}.{mailbox}@{}", self.domain)
@@ -50,6 +57,13 @@ impl MailPolicy {
     /// The id of a letter that is no telling: a reminder, or a request to confirm an address.
     pub(super) fn other_message(&self, kind: char, delivery: &DeliveryId) -> String {
         format!("{kind}.{delivery}@{}", self.domain)
+    }
+}
+
+impl Service {
+    /// Whether there is a relay, and one that the terms let notices pass.
+    pub(super) fn mail_may_carry(&self, terms: &Terms) -> bool {
+        self.mail.as_deref().is_some_and(|policy| policy.forbidden_place(terms).is_none())
     }
 }
 

@@ -28,6 +28,8 @@ pub struct MailEvidence {
     pub tls: Option<String>,
     /// Whether the relay was asked for reports.
     pub dsn_requested: bool,
+    /// Whether the message went out in full, but no reply came: the relay may have taken it.
+    pub may_have_been_sent: bool,
 }
 
 impl Attempted {
@@ -80,6 +82,7 @@ impl Attempted {
             queue_reply: mail.queue_reply.as_deref(),
             tls: mail.tls.as_deref(),
             dsn_requested: mail.dsn_requested,
+            may_have_been_sent: mail.may_have_been_sent,
         })
     }
 
@@ -87,6 +90,8 @@ impl Attempted {
     pub(super) fn next_mail(&self, is_owed: bool, chance: f64) -> Next {
         let window = (self.sent.created_at, self.sent.deadline_at);
         let next = if is_owed { mail_delivery::next } else { mail_delivery::next_of_reminder };
-        next(self.outcome, self.sent.number, window, self.ended_at, chance)
+        let next = next(self.outcome, self.sent.number, window, self.ended_at, chance);
+        let is_in_doubt = self.mail.as_ref().is_some_and(|mail| mail.may_have_been_sent);
+        if is_in_doubt { mail_delivery::in_doubt(next, self.ended_at) } else { next }
     }
 }

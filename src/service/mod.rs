@@ -44,6 +44,7 @@ mod mail_policy;
 mod mailboxes;
 mod mailed;
 mod network_watch;
+mod next_channel;
 mod next_version;
 mod on_behalf;
 mod part;
@@ -109,7 +110,7 @@ pub use answer::{Answer, Idempotency};
 pub use audit_delivery::{DeliveryAudit, Finding, Queue};
 pub use bootstrap::operator_id;
 pub use claim_deliveries::Claims;
-pub use dispatch::{Dispatch, Outgoing};
+pub use dispatch::{Dispatch, Leases, Outgoing};
 pub use error::ServiceError;
 pub use import_agreements::ImportRow;
 pub use links::{Linked, Opened, Visitor};
@@ -172,8 +173,8 @@ pub struct Service {
     pub mail: Option<Arc<MailPolicy>>,
     /// IANA name of the zone in which letters show times.
     pub zone: Arc<str>,
-    /// How long a claimed delivery is held, in real time; longer than any attempt may take, so that no heartbeat is needed.
-    pub lease: time::Duration,
+    /// How long a claimed delivery is held.
+    pub leases: Leases,
     /// Whether our own network works, as far as this process can tell.
     pub network: NetworkWatch,
     /// Wakes the workers after a commit that gave them work. A lost wake-up costs only delay.

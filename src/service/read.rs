@@ -9,7 +9,7 @@ use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, NoticeId};
 use crate::domain::incident::{Incident, IncidentSummary, Notice, NoticeSummary};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::receipt::ReceiptLevel;
+use crate::domain::receipt::{Means, ReceiptLevel};
 use crate::store::delivery_views::{self, DeliveryView};
 use crate::store::duties::{self, DutyFilter, Side};
 use crate::store::incidents::{self, IncidentFilter};
@@ -88,12 +88,16 @@ impl Service {
             return Ok(notice);
         }
         let (service, actor, now) = (self.clone(), actor.clone(), self.clock.now());
-        self.store
-            .write(move |connection| {
-                service.note_access(connection, &actor, &id, now)?;
-                find(connection)
-            })
-            .await
+        let work = move |connection: &mut AnyConnection| {
+            let fact = notices::facts(connection, &[id.as_str()])?.pop().ok_or(ServiceError::NotFound)?;
+            let told = service.note_access(connection, (&actor, &fact), (Means::Token, None), now)?;
+            Ok::<_, ServiceError>((find(connection)?, told))
+        };
+        let (notice, told) = self.store.write(work).await?;
+        if told {
+            self.nudge.notify_waiters();
+        }
+        Ok(notice)
     }
 
     /// One page of the deliveries of a notice with all attempts; for its processor.

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::dispatch::Outgoing;
 use super::informed::{self, Arrival};
 use super::mailed::MailEvidence;
+use super::next_channel::channels_died;
 use super::receipts::proof;
 use super::verify_endpoint::{echoes, note_verifications};
 use super::{Service, ServiceError};
@@ -19,10 +20,11 @@ use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::mail_delivery;
 use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, mail_evidence, micros, receipts};
+use crate::store::{AnyConnection, duties, endpoints, ledger, mail_evidence, micros, receipts};
 use crate::telemetry::{self, Timed};
 
 /// A request that was sent, and what came of it.
@@ -64,15 +66,19 @@ impl Attempted {
         self
     }
 
-    /// Whether this endpoint will not get better by itself, so that the next channel of its notice opens now.
+    /// Whether this endpoint will not get better by itself, so that the next channel of the notice that it was told opens now.
     ///
     /// A webhook gets a second chance, since its answer may come from whatever stands in for it; what a mail server says it means.
-    fn is_stuck(&self) -> bool {
-        match self.outcome {
+    fn died(&self) -> Option<(&str, Channel)> {
+        let channel = self.sent.endpoint.channel();
+        let is_shut = match self.outcome {
             Outcome::Gone => true,
-            Outcome::Configuration(_) => self.sent.endpoint.channel() == Channel::Email || self.sent.number >= 2,
+            outcome if channel == Channel::Email => mail_delivery::is_shut(outcome),
+            Outcome::Configuration(_) => self.sent.number >= 2,
             _ => false,
-        }
+        };
+        let notice = self.sent.notice.as_deref().filter(|_| is_shut && self.sent.is_telling());
+        notice.map(|notice| (notice, channel))
     }
 
     /// Whether a webhook was asked to prove itself; a mailbox is confirmed by who reads it.
@@ -101,6 +107,8 @@ impl Service {
                 service.record(connection, &attempted, &acknowledged, lenient)?;
                 note_verifications(connection, &attempted)?;
                 let told = service.arrived(connection, &attempted, facts)?;
+                let died: Vec<_> = attempted.iter().filter_map(Attempted::died).collect();
+                channels_died(connection, &died, service.clock.now())?;
                 Ok::<_, ServiceError>((told, attempted))
             })
             .await?;
@@ -148,9 +156,9 @@ impl Service {
         deliveries::finish(connection, &finished)?;
         // Not before what was sent just now is finished, or it would go out again.
         deliveries::hasten(connection, &recovered, self.clock.now())?;
-        let stuck: Vec<_> =
-            attempted.iter().filter(|one| one.is_stuck()).filter_map(|one| one.sent.notice.as_deref()).collect();
-        Ok(escalations::hasten(connection, &stuck, self.clock.now())?)
+        let mailed = attempted.iter().filter(|one| one.sent.endpoint.channel() == Channel::Email);
+        let mailed: Vec<_> = mailed.filter_map(|one| one.sent.notice.as_deref()).collect();
+        Ok(mail_evidence::close_taken(connection, &mailed)?)
     }
 
     fn finished(&self, one: &Attempted, is_owed: bool) -> FinishedDelivery {
@@ -219,6 +227,7 @@ impl Service {
         let delivered: Vec<_> = arrivals.iter().map(|one| (one.notice.as_str(), one.at)).collect();
         notices::mark_delivered(connection, &delivered)?;
         let ids: Vec<&str> = delivered.iter().map(|(id, _)| *id).collect();
+        mail_evidence::close_taken(connection, &ids)?;
         let mut changed = self.informed(duties::of_notices(connection, &ids)?, &delivered, facts);
         let all: Vec<Duty> = changed.values().flatten().cloned().collect();
         let known = receipts::of(connection, &ids)?;

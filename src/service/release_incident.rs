@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::carry_out::Deadline;
 use super::duty_facts::all_duty_facts;
+use super::tell_notices::take_over;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::Reached;
@@ -20,7 +21,7 @@ use crate::domain::organisation::{OnTimeout, ReleasePolicy};
 use crate::domain::owed::is_telling;
 use crate::domain::parse::Place;
 use crate::store::escalations::{self, FirstSteps};
-use crate::store::{AnyConnection, duties, ledger, outbox, parties, releases, watched};
+use crate::store::{AnyConnection, duties, ledger, notices, outbox, parties, releases, watched};
 use crate::telemetry;
 
 /// Which version is released.
@@ -134,6 +135,8 @@ impl Service {
     ) -> Result<usize, ServiceError> {
         let sent = outbox::open_held(connection, id, version, now)?;
         begin_ladders(connection, id, version, now)?;
+        let superseded = notices::superseded_by(connection, id, version)?;
+        take_over(connection, &superseded.iter().map(String::as_str).collect::<Vec<_>>())?;
         let duty = release_duty_of(connection, id, &actor.organisation, version)?;
         let reached = duty.map(|duty| Reached::of(Milestone::Released, now, duty.id)).into_iter().collect();
         let mut changed = self.happened(connection, id, &actor.organisation, reached, now)?;
@@ -185,15 +188,15 @@ fn begin_ladders(
     version: i32,
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
-    let notices = watched::of_version(connection, id, version)?;
-    let ids: Vec<String> = notices.iter().map(|one| one.notice.to_string()).collect();
+    let told = watched::of_version(connection, id, version)?;
+    let ids: Vec<String> = told.iter().map(|one| one.notice.to_string()).collect();
     let tried: HashSet<String> = outbox::tried(connection, &ids)?.into_iter().map(|(notice, _)| notice).collect();
-    let controllers: Vec<&str> = notices.iter().map(|one| one.agreement.controller.as_str()).collect();
+    let controllers: Vec<&str> = told.iter().map(|one| one.agreement.controller.as_str()).collect();
     let mut owed: HashMap<String, Vec<Duty>> = HashMap::new();
     for duty in duties::of_parties(connection, id, &controllers)? {
         owed.entry(duty.party.to_string()).or_default().push(duty);
     }
-    let first = notices.iter().map(|one| FirstSteps {
+    let first = told.iter().map(|one| FirstSteps {
         notice: &one.notice,
         ladders: &one.agreement.terms.escalation,
         made: now,

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::NoticeId;
-use crate::domain::ladder::{End, StepState};
+use crate::domain::ladder::{End, StepState, UNPLANNED};
 use crate::domain::terms::{Action, Ladder, LadderStep};
 use crate::store::escalations::{self, Step};
 use crate::store::watched::{self, Watched};
@@ -70,9 +70,11 @@ impl LadderView {
         let plan = window.map(|window| window.plan(terms)).unwrap_or_default();
         // Nothing of a drill leaves, and what is over has no future.
         let has_future = over.is_none() && !notice.drill;
-        let planned = terms.iter().enumerate().skip(rows.len()).filter(|_| has_future);
+        let (agreed, beside): (Vec<&Step>, Vec<&Step>) = rows.into_iter().partition(|row| row.step < UNPLANNED);
+        let planned = terms.iter().enumerate().skip(agreed.len()).filter(|_| has_future);
         let planned = planned.map(|(index, step)| StepView::planned(index, step, plan.get(index).copied()));
-        let steps = rows.iter().map(|row| StepView::of(row, over)).chain(planned).collect();
+        let view = |row: &Step| StepView::of(row, over);
+        let steps = agreed.into_iter().map(view).chain(planned).chain(beside.into_iter().map(view)).collect();
         Self { over, deadline_at: window.map(|window| window.deadline), steps }
     }
 }

@@ -17,7 +17,7 @@ use crate::store::escalations::{self, FirstSteps};
 use crate::store::notices::{self, NewNoticeRow};
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::parties::InForce;
-use crate::store::{AnyConnection, micros};
+use crate::store::{AnyConnection, mail_evidence, micros};
 
 /// What is told to one controller.
 pub(super) struct NewNotice<'a> {
@@ -81,15 +81,21 @@ impl Service {
         }
         let controllers: Vec<String> = new.iter().map(|one| one.agreement.controller.to_string()).collect();
         let mut endpoints = endpoints::of_organisations(connection, Channel::Webhook, &controllers)?;
-        // Without a relay nothing could be mailed, and the ladder must not wait for it.
-        if self.mail.is_some() && new.iter().any(|one| one.agreement.terms.first_channels().contains(&Channel::Email)) {
+        // What no relay may carry is not mailed, and the ladder must not wait for it.
+        let at_once = |terms: &Terms| {
+            let mut channels = terms.first_channels();
+            channels.retain(|channel| *channel != Channel::Email || self.mail_may_carry(terms));
+            channels
+        };
+        if new.iter().any(|one| at_once(&one.agreement.terms).contains(&Channel::Email)) {
             endpoints.extend(endpoints::of_organisations(connection, Channel::Email, &controllers)?);
         }
         let reach = Reach::of(&endpoints, telling.event);
         let (mut rows, mut steps) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
         for one in new {
             let told = rows.len();
-            for endpoint in reach.at_once(one.agreement, telling.processor) {
+            let channels = at_once(&one.agreement.terms);
+            for endpoint in reach.at_once(one.agreement, telling.processor, channels) {
                 let message = self.message_to(
                     endpoint,
                     telling.event,
@@ -107,9 +113,17 @@ impl Service {
         outbox::enqueue(connection, &rows, telling.now)?;
         if !telling.held {
             escalations::begin(connection, &steps)?;
+            take_over(connection, &new.iter().filter_map(|one| Some(one.supersedes?.as_str())).collect::<Vec<_>>())?;
         }
         Ok(!telling.held && !new.is_empty())
     }
+}
+
+/// Later notices are out: the earlier ones are not mailed again that a relay has taken.
+pub(super) fn take_over(connection: &mut AnyConnection, superseded: &[&str]) -> Result<(), ServiceError> {
+    // Held first, as whoever records an attempt does it.
+    notices::facts(connection, superseded)?;
+    Ok(mail_evidence::close_taken(connection, superseded)?)
 }
 
 impl Telling<'_> {
@@ -148,9 +162,13 @@ impl<'e> Reach<'e> {
         Self(by_owner)
     }
 
-    /// The endpoints that an agreement with `processor` tells at once.
-    fn at_once(&self, agreement: &InForce, processor: &OrganisationId) -> impl Iterator<Item = &'e Endpoint> {
-        let channels = agreement.terms.first_channels();
+    /// The endpoints of `channels` that an agreement with `processor` tells at once.
+    fn at_once(
+        &self,
+        agreement: &InForce,
+        processor: &OrganisationId,
+        channels: Vec<Channel>,
+    ) -> impl Iterator<Item = &'e Endpoint> {
         let owned = self.0.get(agreement.controller.as_str()).into_iter().flatten().copied();
         owned.filter(move |endpoint| {
             channels.contains(&endpoint.id.channel()) && goes_to(agreement, endpoint, processor)

@@ -62,7 +62,7 @@ pub(super) fn note_verifications(connection: &mut AnyConnection, attempted: &[At
     for one in proved {
         let (id, address) = (&one.sent.endpoint, one.sent.dispatch.address());
         let Some(endpoint) = endpoints::prove(connection, id, address, one.ended_at)? else { continue };
-        if !endpoint.was_verified {
+        if !endpoint.was_healthy {
             deliveries::hasten(connection, &[id.to_string()], one.ended_at)?;
             let actor = Actor::service(endpoint.created_by.clone());
             let deed = Deed { actor: &actor, owner: &endpoint.organisation, at: one.ended_at };

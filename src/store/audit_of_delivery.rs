@@ -152,9 +152,9 @@ fn earliest(
     Door { table, id: "" }.instant_option("at", earliest.at)
 }
 
-/// Endpoints by channel and health.
+/// Endpoints that are not retired, by channel and health.
 pub fn endpoints(connection: &mut AnyConnection) -> Result<Vec<Counted>, StoreError> {
-    let sql = "SELECT channel, health AS code, count(*) AS count FROM endpoint GROUP BY channel, health";
+    let sql = "SELECT channel, health AS code, count(*) AS count FROM endpoint WHERE retired_at IS NULL GROUP BY channel, health";
     Ok(sql_query(sql).load(connection)?)
 }
 

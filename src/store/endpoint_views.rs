@@ -47,6 +47,8 @@ pub struct EndpointView {
     proven_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     next_probe_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    retired_at: Option<OffsetDateTime>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -64,6 +66,7 @@ struct ViewRow {
     verified_at: Option<i64>,
     proven_at: Option<i64>,
     next_probe_at: Option<i64>,
+    retired_at: Option<i64>,
 }
 
 /// Endpoints that are of `tenant` or were registered by it.
@@ -133,7 +136,10 @@ fn views(connection: &mut AnyConnection, rows: Vec<ViewRow>) -> Result<Vec<Endpo
                 failing_since: door.instant_option("failing_since", row.failing_since)?,
                 verified_at: door.instant_option("verified_at", row.verified_at)?,
                 proven_at: door.instant_option("proven_at", row.proven_at)?,
-                next_probe_at: door.instant_option("next_probe_at", row.next_probe_at)?,
+                // What is retired is asked nothing.
+                next_probe_at: door
+                    .instant_option("next_probe_at", row.next_probe_at.filter(|_| row.retired_at.is_none()))?,
+                retired_at: door.instant_option("retired_at", row.retired_at)?,
                 location: row.location,
                 failures: row.failures,
                 last_failure: row.last_failure,

@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::row::{Door, micros};
 use super::schema::{endpoint, endpoint_secret};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
-use crate::domain::endpoint::{DEGRADED_AFTER, EndpointId, Health};
+use crate::domain::endpoint::{CONFIRM_EVERY, DEGRADED_AFTER, EndpointId, Health, PROBE_EVERY};
 use crate::domain::event::Patterns;
 use crate::domain::id::OrganisationId;
 use crate::domain::vocabulary::Channel;
@@ -157,7 +157,7 @@ pub(super) fn patterns(door: &Door<'_>, stored: &str) -> Result<Patterns, StoreE
     Patterns::from_stored(door.json("events", stored)?).ok_or_else(|| door.corrupt("events"))
 }
 
-/// Every endpoint of `channel` of `organisations`, oldest first.
+/// Every endpoint of `channel` of `organisations` that is not retired, oldest first.
 pub fn of_organisations(
     connection: &mut AnyConnection,
     channel: Channel,
@@ -166,21 +166,21 @@ pub fn of_organisations(
     let wanted = among(connection, endpoint::organisation_id, organisations)?;
     let rows: Vec<EndpointRow> = endpoint::table
         .filter(wanted)
-        .filter(endpoint::channel.eq(channel.as_str()))
+        .filter(endpoint::channel.eq(channel.as_str()).and(endpoint::retired_at.is_null()))
         .order(endpoint::id)
         .select(EndpointRow::as_select())
         .load(connection)?;
     rows.into_iter().map(Endpoint::try_from).collect()
 }
 
-/// The endpoint `id`, if it is one of `tenant` or was registered by it.
+/// The endpoint `id`, if it is one of `tenant` or was registered by it, and is not retired.
 pub fn find(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
     id: &EndpointId,
 ) -> Result<Option<Endpoint>, StoreError> {
     let row: Option<EndpointRow> = endpoint::table
-        .filter(endpoint::id.eq(id.as_str()))
+        .filter(endpoint::id.eq(id.as_str()).and(endpoint::retired_at.is_null()))
         .filter(endpoint::organisation_id.eq(tenant.as_str()).or(endpoint::created_by.eq(tenant.as_str())))
         .select(EndpointRow::as_select())
         .first(connection)
@@ -195,8 +195,8 @@ pub struct Proven {
     pub organisation: OrganisationId,
     /// Who registered it.
     pub created_by: OrganisationId,
-    /// Whether it had proved itself before.
-    pub was_verified: bool,
+    /// Whether it was known to work before.
+    pub was_healthy: bool,
 }
 
 /// Notes that the endpoint `id` has proved itself at `now`; `None` if there is none, or if it has moved away from `address`.
@@ -206,13 +206,15 @@ pub fn prove(
     address: &str,
     now: OffsetDateTime,
 ) -> Result<Option<Proven>, StoreError> {
-    let known = (endpoint::organisation_id, endpoint::created_by, endpoint::verified_at.is_not_null());
+    let known = (endpoint::organisation_id, endpoint::created_by, endpoint::health);
     // What was asked at an address before says nothing of the new one.
     let there = endpoint::table.find(id.as_str()).filter(endpoint::address.eq(address));
-    let row: Option<(String, String, bool)> = there.select(known).first(connection).optional()?;
-    let Some((organisation, created_by, was_verified)) = row else { return Ok(None) };
+    let row: Option<(String, String, String)> = there.select(known).first(connection).optional()?;
+    let Some((organisation, created_by, health)) = row else { return Ok(None) };
     let first = micros(now).into_sql::<Nullable<BigInt>>();
     let verified = case_when(endpoint::verified_at.is_null(), first).otherwise(endpoint::verified_at);
+    let is_mailbox = endpoint::channel.eq(Channel::Email.as_str());
+    let later = micros(now + CONFIRM_EVERY).into_sql::<Nullable<BigInt>>();
     let proved = diesel::update(there)
         .set((
             endpoint::health.eq(Health::Healthy.as_str()),
@@ -220,6 +222,7 @@ pub fn prove(
             endpoint::failing_since.eq(None::<i64>),
             endpoint::verified_at.eq(verified),
             endpoint::proven_at.eq(micros(now)),
+            endpoint::next_probe_at.eq(case_when(is_mailbox, later).otherwise(endpoint::next_probe_at)),
         ))
         .execute(connection)?;
     if proved == 0 {
@@ -229,7 +232,7 @@ pub fn prove(
     Ok(Some(Proven {
         organisation: door.parse("organisation_id", &organisation)?,
         created_by: door.parse("created_by", &created_by)?,
-        was_verified,
+        was_healthy: health == Health::Healthy.as_str(),
     }))
 }
 
@@ -274,9 +277,16 @@ fn note_failures(
     let text = |health: Health| health.as_str().into_sql::<Text>();
     let is_gone = code == Outcome::Gone.as_str();
     let often = endpoint::failures.ge(DEGRADED_AFTER - 1).and(endpoint::health.eq(Health::Healthy.as_str()));
+    let soon = micros(now + PROBE_EVERY);
     diesel::update(endpoint::table.filter(endpoint::id.eq_any(ids)))
         .set((
             endpoint::failures.eq(endpoint::failures + 1),
+            // A mailbox that was confirmed is asked seldom, until it fails.
+            endpoint::next_probe_at.eq(case_when(
+                endpoint::next_probe_at.gt(soon),
+                soon.into_sql::<Nullable<BigInt>>(),
+            )
+            .otherwise(endpoint::next_probe_at)),
             endpoint::failing_since.eq(case_when(
                 endpoint::failing_since.is_null(),
                 micros(now).into_sql::<Nullable<BigInt>>(),

@@ -177,7 +177,7 @@ pub fn due(connection: &mut AnyConnection, notices: &[String], now: OffsetDateTi
         .filter(among(connection, escalation::notice_id, notices)?)
         .filter(sql::<Bool>(IS_OPEN))
         .filter(escalation::due_at.le(micros(now)))
-        .order((escalation::notice_id, escalation::ladder.desc()))
+        .order((escalation::notice_id, escalation::ladder.desc(), escalation::step))
         .select(FoundRow::as_select())
         .load(connection)?;
     rows.into_iter().map(Step::try_from).collect()
@@ -215,21 +215,6 @@ pub fn of_notices(connection: &mut AnyConnection, notices: &[&str]) -> Result<Ve
         .select(FoundRow::as_select())
         .load(connection)?;
     rows.into_iter().map(Step::try_from).collect()
-}
-
-/// Opens the next channel of `notices` now: the open step until their delivery is due at once, if that is what it does.
-pub fn hasten(connection: &mut AnyConnection, notices: &[&str], now: OffsetDateTime) -> Result<(), StoreError> {
-    if notices.is_empty() {
-        return Ok(());
-    }
-    let later = escalation::table
-        .filter(among(connection, escalation::notice_id, notices)?)
-        .filter(escalation::ladder.eq(Ladder::Delivered.as_str()))
-        .filter(escalation::action.eq(Action::NextChannel.as_str()))
-        .filter(sql::<Bool>(IS_OPEN))
-        .filter(escalation::due_at.gt(micros(now)));
-    diesel::update(later).set(escalation::due_at.eq(micros(now))).execute(connection)?;
-    Ok(())
 }
 
 /// Makes the open step of one ladder due at once, whatever it does.

@@ -2,16 +2,22 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::{exists, not, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::among::among;
 use super::batch;
 use super::connection::{AnyConnection, on_each};
 use super::error::StoreError;
 use super::row::{Door, micros};
-use super::schema::delivery;
+use super::schema::{delivery, notice};
 use super::schema_of_delivery::{attempt, mail_dialogue, mail_report};
+use super::watched::SUPERSEDED;
+use crate::domain::delivery::Lane;
+use crate::domain::delivery_outcome::Outcome;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::id::{DeliveryId, MailReportId, NoticeId, OrganisationId};
@@ -28,6 +34,7 @@ batch::row! {
         queue_reply: Option<&'a str>,
         tls: Option<&'a str>,
         dsn_requested: bool,
+        may_have_been_sent: bool,
     }
 }
 
@@ -85,8 +92,8 @@ pub struct NewReport<'a> {
     pub received_at: OffsetDateTime,
     /// What became of the message.
     pub action: &'static str,
-    /// The enhanced status code.
-    pub status: &'a str,
+    /// The enhanced status code, if it was understood.
+    pub status: Option<&'a str>,
     /// What the receiving server said.
     pub diagnostic: Option<&'a str>,
     /// The report as it came, as far as it is text.
@@ -95,8 +102,15 @@ pub struct NewReport<'a> {
     pub raw_sha256: &'a str,
 }
 
-/// Keeps a report; `false` if the same one was kept before.
+/// As many reports are kept of one delivery; a server that sends more says nothing new.
+const MOST_REPORTS: i64 = 20;
+
+/// Keeps a report; `false` if the same one was kept before, or as many as are ever kept.
 pub fn keep_report(connection: &mut AnyConnection, new: &NewReport<'_>) -> Result<bool, StoreError> {
+    let of_delivery = mail_report::table.filter(mail_report::delivery_id.eq(new.delivery.as_str()));
+    if of_delivery.count().get_result::<i64>(connection)? >= MOST_REPORTS {
+        return Ok(false);
+    }
     let values = (
         mail_report::id.eq(new.id.as_str()),
         mail_report::delivery_id.eq(new.delivery.as_str()),
@@ -139,6 +153,28 @@ pub fn settle(
     Ok(())
 }
 
+/// Ends those mails of `notices` that a relay has taken, where the notice is over: it has arrived, is disputed, or a later one is out.
+/// Not what somebody is at.
+pub fn close_taken(connection: &mut AnyConnection, notices: &[&str]) -> Result<(), StoreError> {
+    if notices.is_empty() {
+        return Ok(());
+    }
+    let of_delivery = || attempt::table.filter(attempt::delivery_id.eq(delivery::id));
+    let taken = of_delivery().filter(attempt::outcome.eq(Outcome::Accepted.as_str()));
+    let under_way = of_delivery().filter(attempt::number.eq(delivery::attempts)).filter(attempt::ended_at.is_null());
+    let told = notice::delivered_at.is_not_null().or(notice::acknowledged_at.is_not_null());
+    let over = told.or(notice::disputed_at.is_not_null()).or(sql::<Bool>(SUPERSEDED));
+    let is_over = notice::table.filter(notice::id.nullable().eq(delivery::notice_id)).filter(over);
+    let mails = delivery::table
+        .filter(delivery::state.eq("open").and(delivery::lane.eq(Lane::Mail.index())))
+        .filter(among(connection, delivery::notice_id, notices)?)
+        .filter(exists(taken).and(not(exists(under_way))).and(exists(is_over)));
+    diesel::update(mails)
+        .set((delivery::state.eq("closed"), delivery::lease.eq(delivery::lease + 1)))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// What is shown of a mail: the dialogue about it, and what was reported later.
 #[derive(Debug, Clone, Serialize)]
 pub struct MailView {
@@ -156,6 +192,8 @@ pub struct MailView {
     pub tls: Option<String>,
     /// Whether the relay was asked for reports.
     pub dsn_requested: bool,
+    /// Whether the message went out in full, but no reply came: the relay may have taken it.
+    pub may_have_been_sent: bool,
     /// What was reported later, oldest first.
     pub reports: Vec<ReportView>,
 }
@@ -190,6 +228,7 @@ struct DialogueView {
     queue_reply: Option<String>,
     tls: Option<String>,
     dsn_requested: bool,
+    may_have_been_sent: bool,
 }
 
 /// What is kept of the attempts at `deliveries`, by delivery and number.
@@ -228,8 +267,20 @@ pub(super) fn views(
     let view = |row: DialogueView| {
         let key = (row.delivery_id, row.number);
         let reports = reports.remove(&key).unwrap_or_default();
-        let DialogueView { message_id, dialogue, reply_code, enhanced_code, queue_reply, tls, dsn_requested, .. } = row;
-        (key, MailView { message_id, dialogue, reply_code, enhanced_code, queue_reply, tls, dsn_requested, reports })
+        let DialogueView { message_id, dialogue, reply_code, enhanced_code, queue_reply, tls, .. } = row;
+        let (dsn_requested, may_have_been_sent) = (row.dsn_requested, row.may_have_been_sent);
+        let view = MailView {
+            message_id,
+            dialogue,
+            reply_code,
+            enhanced_code,
+            queue_reply,
+            tls,
+            dsn_requested,
+            may_have_been_sent,
+            reports,
+        };
+        (key, view)
     };
     Ok(dialogues.into_iter().map(view).collect())
 }

@@ -198,24 +198,49 @@ pub fn in_force(
     rows.into_iter().map(|row| read(row, &mut known)).collect()
 }
 
+/// The terms of all agreements of `processor` with `controllers` that have not ended before `day` (ISO 8601), in the order of their ids.
+pub fn terms_with(
+    connection: &mut AnyConnection,
+    processor: &OrganisationId,
+    controllers: &[&str],
+    day: &str,
+) -> Result<Vec<(OrganisationId, Arc<Terms>)>, StoreError> {
+    let rows: Vec<(String, String, String)> = agreement::table
+        .filter(agreement::processor_id.eq(processor.as_str()))
+        .filter(among(connection, agreement::controller_id, controllers)?)
+        .filter(agreement::valid_until.is_null().or(agreement::valid_until.ge(day)))
+        .order(agreement::id)
+        .select((agreement::id, agreement::controller_id, agreement::terms))
+        .load(connection)?;
+    let mut known = HashMap::new();
+    let read = |(id, controller, text): (String, String, String)| {
+        let door = Door { table: "agreement", id: &id };
+        Ok((door.parse("controller_id", &controller)?, terms(&door, text, &mut known)?))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// The terms that stand there as text; equal texts are read once.
+fn terms(door: &Door<'_>, text: String, known: &mut HashMap<String, Arc<Terms>>) -> Result<Arc<Terms>, StoreError> {
+    if let Some(shared) = known.get(&text) {
+        return Ok(Arc::clone(shared));
+    }
+    let value: Value = door.json("terms", &text)?;
+    let mut faults = Faults::default();
+    let parsed = Terms::parse(&Place::root(&value), &mut faults);
+    let parsed = Arc::new(faults.finish(parsed).map_err(|_| door.corrupt("terms"))?);
+    known.insert(text, Arc::clone(&parsed));
+    Ok(parsed)
+}
+
 fn read((row, seat): (AgreementRow, SeatRow), known: &mut HashMap<String, Arc<Terms>>) -> Result<InForce, StoreError> {
     let door = Door { table: "agreement", id: &row.id };
-    let terms = if let Some(shared) = known.get(&row.terms) {
-        Arc::clone(shared)
-    } else {
-        let value: Value = door.json("terms", &row.terms)?;
-        let mut faults = Faults::default();
-        let parsed = Terms::parse(&Place::root(&value), &mut faults);
-        let parsed = Arc::new(faults.finish(parsed).map_err(|_| door.corrupt("terms"))?);
-        known.insert(row.terms, Arc::clone(&parsed));
-        parsed
-    };
     Ok(InForce {
         version: row.version,
         controller: door.parse("controller_id", &row.controller_id)?,
         reference: row.reference,
         seat: Arc::new(seat.try_into()?),
-        terms,
+        terms: terms(&door, row.terms, known)?,
         id: door.parse("id", &row.id)?,
     })
 }

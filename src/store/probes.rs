@@ -12,44 +12,31 @@ use super::row::micros;
 use super::schema::endpoint;
 use crate::domain::endpoint::EndpointId;
 
-/// An endpoint whose time has come.
-#[derive(Debug, Clone)]
-pub struct Due {
-    /// The endpoint.
-    pub endpoint: Endpoint,
-    /// Whether it has ever proved itself.
-    pub verified: bool,
-}
-
 /// Up to `limit` endpoints that are due at `now`, longest first; of two replicas each gets others. For the worker, which acts for
 /// every tenant.
-pub fn due(connection: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> Result<Vec<Due>, StoreError> {
-    let wanted =
-        endpoint::table.filter(endpoint::next_probe_at.le(micros(now))).order(endpoint::next_probe_at).limit(limit);
-    let verified = endpoint::verified_at.is_not_null();
-    let rows: Vec<(EndpointRow, bool)> = match connection {
-        AnyConnection::Sqlite(inner) => wanted.select((EndpointRow::as_select(), verified)).load(inner)?,
+pub fn due(connection: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> Result<Vec<Endpoint>, StoreError> {
+    let due = endpoint::next_probe_at.le(micros(now)).and(endpoint::retired_at.is_null());
+    let wanted = endpoint::table.filter(due).order(endpoint::next_probe_at).limit(limit);
+    let rows: Vec<EndpointRow> = match connection {
+        AnyConnection::Sqlite(inner) => wanted.select(EndpointRow::as_select()).load(inner)?,
         #[cfg(feature = "postgres")]
         AnyConnection::Postgres(inner) => {
             let free = wanted.for_no_key_update().skip_locked();
-            free.select((EndpointRow::as_select(), verified)).load(inner)?
+            free.select(EndpointRow::as_select()).load(inner)?
         }
     };
-    rows.into_iter().map(|(row, verified)| Ok(Due { endpoint: row.try_into()?, verified })).collect()
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 #[derive(Serialize)]
 struct NextRow<'a> {
     id: &'a str,
-    next_probe_at: Option<i64>,
+    next_probe_at: i64,
 }
 
-/// Writes when endpoints are asked next, in one statement; those without a time are not asked any more.
-pub fn schedule(
-    connection: &mut AnyConnection,
-    next: &[(EndpointId, Option<OffsetDateTime>)],
-) -> Result<(), StoreError> {
-    let rows: Vec<_> = next.iter().map(|(id, at)| NextRow { id: id.as_str(), next_probe_at: at.map(micros) }).collect();
+/// Writes when endpoints are asked next, in one statement.
+pub fn schedule(connection: &mut AnyConnection, next: &[(EndpointId, OffsetDateTime)]) -> Result<(), StoreError> {
+    let rows: Vec<_> = next.iter().map(|(id, at)| NextRow { id: id.as_str(), next_probe_at: micros(*at) }).collect();
     batch::update(connection, "endpoint", &["id"], &["next_probe_at"], &rows)?;
     Ok(())
 }

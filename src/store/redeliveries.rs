@@ -11,7 +11,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::notices::is_out;
 use super::row::{Door, micros};
-use super::schema::{attempt, delivery, mail_report, notice};
+use super::schema::{attempt, delivery, endpoint, mail_report, notice};
 use crate::domain::delivery::Lane;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
@@ -33,6 +33,8 @@ pub fn reopen(
         .eq(notice.as_str())
         .and(delivery::type_.eq_any(telling.collect::<Vec<_>>()))
         .and(delivery::endpoint_id.ne_all(elsewhere));
+    let retired = endpoint::table.filter(endpoint::retired_at.is_not_null()).select(endpoint::id);
+    let told = told.and(delivery::endpoint_id.ne_all(retired));
     let ids: Vec<String> = delivery::table.filter(told.clone()).select(delivery::id).load(connection)?;
     let by_mail = delivery::lane.eq(Lane::Mail.index());
     let replay = Lane::Replay.index().into_sql::<Integer>();

@@ -17,6 +17,7 @@ diesel::table! {
         verified_at -> Nullable<BigInt>,
         proven_at -> Nullable<BigInt>,
         next_probe_at -> Nullable<BigInt>,
+        retired_at -> Nullable<BigInt>,
         version -> Integer,
         created_at -> BigInt,
         changed_at -> BigInt,
@@ -82,6 +83,7 @@ diesel::table! {
         queue_reply -> Nullable<Text>,
         tls -> Nullable<Text>,
         dsn_requested -> Bool,
+        may_have_been_sent -> Bool,
     }
 }
 

@@ -43,11 +43,12 @@ pub struct UnprovenEndpoint {
     verified: bool,
 }
 
-/// Endpoints that may be told what `processor` does; the same rule as `Endpoint::hears`.
+/// Endpoints that may be told what `processor` does; the same rule as `Endpoint::hears`. What is retired is told nothing.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn hears<'t>(processor: &'t OrganisationId) -> _ {
     let processor: &'t str = processor.as_str();
-    endpoint::created_by.eq(endpoint::organisation_id).or(endpoint::created_by.eq(processor))
+    let is_between = endpoint::created_by.eq(endpoint::organisation_id).or(endpoint::created_by.eq(processor));
+    endpoint::retired_at.is_null().and(is_between)
 }
 
 /// One page of the controllers that have an agreement with `processor` in force on `day` (ISO 8601) and no proven channel.

@@ -54,7 +54,7 @@ pub fn hold(connection: &mut AnyConnection, notices: Vec<String>) -> Result<Vec<
 }
 
 /// A later notice to the same controller has left the house.
-const SUPERSEDED: &str = "EXISTS (SELECT 1 FROM notice AS later JOIN incident_version AS its \
+pub(super) const SUPERSEDED: &str = "EXISTS (SELECT 1 FROM notice AS later JOIN incident_version AS its \
      ON its.incident_id = later.incident_id AND its.version = later.incident_version \
      WHERE later.incident_id = notice.incident_id AND later.controller_id = notice.controller_id \
      AND later.sequence > notice.sequence AND its.release_state <> 'awaited')";

@@ -48,6 +48,7 @@ async fn hand_over(outbound: &Outbound, clock: &Clock, outgoing: Outgoing, mail:
         queue_reply: exchange.queue_reply,
         tls: exchange.tls,
         dsn_requested: exchange.dsn_requested,
+        may_have_been_sent: exchange.may_have_been_sent,
     };
     Attempted::mailed(outgoing, exchange.outcome, evidence, exchange.peer, (exchange.duration, clock.now()))
 }

@@ -130,7 +130,7 @@ both! {
         world.file().await;
         drop(in_hand(&app).await);
         set(&app, -Duration::HOUR);
-        let lease = app.service().lease;
+        let lease = app.service().leases.request;
         app.advance(lease);
         app.step_workers().await;
         assert_eq!(world.notice(0).await["state"], "pending", "half of the lease has passed");

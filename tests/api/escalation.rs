@@ -199,9 +199,10 @@ both! {
     async fn what_stands_elsewhere_is_not_written_to(app: TestApp, settings = SILENT_RELAY) {
         let world = app.world(1).await;
         let addressees = json!([{"role": "desk", "channel": "webhook", "webhook": world.controllers[0].webhook},
-                                {"role": "desk", "channel": "email", "address": "breach@elsewhere.example"}]);
+                                {"role": "desk", "channel": "email", "address": "breach@elsewhere.example", "location": "US"}]);
         agree(&world, 0, &json!({"addressees": addressees})).await;
-        mailbox(&app, &world, 0, 3, "breach@elsewhere.example", "US");
+        let shown = world.processor().get("/v1/endpoints?channel=email").await.expect(200).json["items"].clone();
+        assert_eq!(shown[0]["location"], "US");
         let notice = unheard(&app, &world).await;
         until(&app, Duration::hours(2)).await;
         let ladder = escalation(&world, &notice).await["until_delivered"].clone();

@@ -8,7 +8,7 @@ use crate::harness::client::Answer;
 use crate::harness::mailing::{Letter, Mailing, mailing, settings};
 use crate::harness::smtp::SmtpServer;
 use crate::harness::spec::SPEC;
-use crate::harness::world::{CONTROLLER, PROCESSOR, World, text};
+use crate::harness::world::{CONTROLLER, PROCESSOR, World, instant, text};
 
 const DESK: &str = "desk@beispielwerk.example";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -78,9 +78,14 @@ mailing! {
                      "The link was revoked.", "Reports may have been read by strangers.", "Fehlkonfiguration"] {
             assert!(page.contains(word), "{word} is missing:\n{page}");
         }
-        let receipt = mailing.receipt("accessed").await;
-        assert_eq!(receipt["means"], "link");
-        assert!(receipt["evidence_sha256"].is_string(), "{receipt}");
+        for level in ["delivered", "accessed"] {
+            let receipt = mailing.receipt(level).await;
+            assert_eq!(receipt["means"], "link", "{level}");
+            assert!(receipt["evidence_sha256"].is_string(), "{receipt}");
+        }
+        let notice = mailing.trace().await.1[0].clone();
+        assert_eq!((&notice["state"], &notice["informed_at"]), (&json!("delivered"), &notice["delivered_at"]));
+        assert_eq!(mailing.delivery().await["state"], "closed", "who has read it is not written to again");
         let before = mailing.trace().await;
         mailing.form(&format!("{}/notice", letter.link()), "").await.expect(200);
         assert_eq!(mailing.trace().await, before);
@@ -118,15 +123,15 @@ mailing! {
         let unproven = staff.get("/v1/endpoints/unproven").await.expect(200).json;
         assert_eq!(unproven["items"][0]["reason"], "never_proven");
         mailing.form(&format!("{}/confirm", again.link()), "").await.expect(200);
-        for _ in 0..2 {
-            mailing.app.advance(Duration::WEEK);
-            mailing.app.step_workers().await;
-            assert_eq!(mailing.letters().len(), 0);
-        }
-        let listed = staff.get("/v1/endpoints?channel=email").await.expect(200).json["items"].clone();
-        let shown = &listed[0];
-        assert_eq!((&shown["health"], &shown["next_probe_at"]), (&json!("healthy"), &Value::Null));
-        assert_eq!(shown["address"], DESK.to_lowercase());
+        let shown = || async { staff.get("/v1/endpoints?channel=email").await.expect(200).json["items"][0].clone() };
+        assert_eq!((&shown().await["health"], &shown().await["address"]), (&json!("healthy"), &json!(DESK.to_lowercase())));
+        assert_eq!(instant(&shown().await["next_probe_at"]), mailing.app.now() + Duration::days(180));
+        mailing.app.advance(Duration::days(180) - Duration::SECOND);
+        mailing.app.step_workers().await;
+        assert_eq!(mailing.letters().len(), 0);
+        mailing.app.advance(Duration::SECOND);
+        mailing.letter().await;
+        assert!(instant(&shown().await["next_probe_at"]) - mailing.app.now() > Duration::days(178));
         assert_eq!(staff.get("/v1/endpoints/unproven").await.expect(200).json["items"], json!([]));
     }
 
@@ -143,6 +148,25 @@ mailing! {
         let before = mailing.trace().await;
         mailing.form(&format!("{}/confirm", asked.link()), "").await.expect(200);
         assert_eq!(mailing.trace().await.0, before.0);
+    }
+
+    async fn a_mailbox_that_came_back_is_confirmed_anew_and_gets_what_is_owed(app, relay) {
+        let (mailing, asked, letter) = told(app, relay, &json!({})).await;
+        let confirm = format!("{}/confirm", asked.link());
+        mailing.form(&confirm, "").await.expect(200);
+        mailing.letters();
+        let report = mailing.report(&letter, "failed", "5.1.1");
+        mailing.hand_in(&letter.return_path, report).await.expect(200);
+        let staff = mailing.app.as_org(&mailing.processor, PROCESSOR);
+        let shown = || async { staff.get("/v1/endpoints?channel=email").await.expect(200).json["items"][0].clone() };
+        assert_eq!(shown().await["health"], "gone");
+        assert_eq!(instant(&shown().await["next_probe_at"]), mailing.app.now() + Duration::WEEK, "asked again like a new one");
+        let before = mailing.entries().await;
+        mailing.form(&confirm, "").await.expect(200);
+        assert_eq!((mailing.entries().await, &shown().await["health"]), (before + 1, &json!("healthy")));
+        assert_eq!(mailing.letter().await.header("Message-ID"), letter.header("Message-ID"), "what is owed goes out at once");
+        mailing.form(&confirm, "").await.expect(200);
+        assert_eq!(mailing.entries().await, before + 2, "the attempt, and nothing of a second confirmation");
     }
 
     async fn an_altered_link_and_a_foreign_form_lead_nowhere(app, relay) {

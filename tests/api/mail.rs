@@ -50,7 +50,7 @@ mailing! {
         assert_eq!(attempt["request_sha256"], art33::crypto::sha256_hex(&letter.raw));
         let mail = &attempt["mail"];
         assert_eq!((&mail["reply_code"], &mail["dsn_requested"]), (&json!(250), &json!(true)));
-        assert_eq!(mail["queue_reply"], "Ok: queued as 4C1F0A");
+        assert_eq!((&mail["queue_reply"], &mail["may_have_been_sent"]), (&json!("Ok: queued as 4C1F0A"), &json!(false)));
         assert_eq!(letter.header("Message-ID"), format!("<{}>", text(&mail["message_id"])));
         assert!(text(&mail["dialogue"]).contains("RCPT TO:<desk@beispielwerk.example>"), "{mail}");
         assert_eq!(mailing.notices().await[0]["state"], "pending", "a relay delivers nothing");
@@ -102,20 +102,41 @@ mailing! {
         assert_eq!(mailing.entries().await, after, "the same report again changes nothing");
     }
 
-    async fn what_is_no_report_is_not_kept(app, relay) {
-        let mailing = Mailing::new(app, relay, DESK, &json!({})).await;
+    async fn what_is_no_report_is_evidence_and_opens_the_next_channel_unless_a_machine_replied(app, relay) {
+        let by_hand = json!([{"role": "desk", "channel": "email", "address": DESK},
+                             {"role": "on_call", "channel": "manual", "address": "+49 711 123456"}]);
+        let mailing = Mailing::new(app, relay, DESK, &json!({"addressees": by_hand})).await;
+        mailing.letter().await;
+        mailing.file().await;
         let letter = mailing.letter().await;
-        let before = mailing.entries().await;
-        for automatic in [true, false] {
+        for (automatic, action, tasks) in [(true, "automatic_reply", 0), (false, "unreadable", 1)] {
             let request = json!({"op": "letter", "return_path": letter.return_path, "automatic": automatic});
             let message = SmtpServer::bytes(&mailing.relay.ask(&request, "letter"));
-            let answer = mailing.hand_in(&letter.return_path, message).await.expect(200);
-            assert_eq!(answer.json, json!({"action": null, "kept": false}));
+            let answer = mailing.hand_in(&letter.return_path, message.clone()).await.expect(200);
+            assert_eq!(answer.json, json!({"action": action, "kept": true}));
+            assert_eq!(mailing.hand_in(&letter.return_path, message).await.expect(200).json["kept"], false);
+            mailing.app.step_workers().await;
+            let staff = mailing.app.as_org(&mailing.processor, PROCESSOR);
+            assert_eq!(staff.get("/v1/tasks").await.expect(200).json["items"].as_array().unwrap().len(), tasks, "{action}");
         }
+        let delivery = mailing.delivery().await;
+        assert_eq!((&delivery["state"], &mailing.notices().await[0]["state"]), (&json!("open"), &json!("pending")));
+        let reports = delivery["attempts"][0]["mail"]["reports"].as_array().unwrap().clone();
+        let kept: Vec<_> = reports.iter().map(|report| (text(&report["action"]), report["status"].clone())).collect();
+        assert_eq!(kept, [("automatic_reply".to_owned(), json!(null)), ("unreadable".to_owned(), json!(null))]);
         mailing.hand_in(&letter.return_path, vec![b'a'; 256 * 1024 + 1]).await.expect(413);
         let path = format!("/inbound/mail?recipient={}", letter.return_path.replace('+', "%2B"));
         mailing.app.anonymous().request("POST", &path).body("text/plain", "a").send().await.expect(415);
-        assert_eq!(mailing.entries().await, before);
+    }
+
+    async fn of_one_delivery_twenty_reports_are_kept(app, relay) {
+        let mailing = Mailing::new(app, relay, DESK, &json!({})).await;
+        let letter = mailing.letter().await;
+        for number in 0..22 {
+            let message = format!("Subject: {number}\r\n\r\nYour message could not be delivered.\r\n");
+            let answer = mailing.hand_in(&letter.return_path, message.into_bytes()).await.expect(200);
+            assert_eq!(answer.json, json!({"action": "unreadable", "kept": number < 20}), "{number}");
+        }
     }
 
     async fn a_bounce_closes_the_mailbox_until_it_proves_itself(app, relay) {
@@ -181,7 +202,11 @@ mailing! {
         let first = mailing.letter().await;
         let attempt = mailing.delivery().await["attempts"][0].clone();
         assert_eq!((&attempt["outcome"], &attempt["mail"]["reply_code"]), (&json!("transient"), &json!(null)));
-        mailing.app.advance(Duration::seconds(15));
+        assert_eq!(attempt["mail"]["may_have_been_sent"], true);
+        mailing.app.advance(Duration::minutes(14));
+        mailing.app.step_workers().await;
+        assert!(mailing.letters().is_empty(), "it is likely to be there");
+        mailing.app.advance(Duration::MINUTE);
         let second = mailing.letter().await;
         assert_eq!(first.header("Message-ID"), second.header("Message-ID"));
         assert_ne!(first.return_path, second.return_path, "each attempt has a return path of its own");
@@ -193,11 +218,14 @@ mailing! {
         mailing.file().await;
         mailing.app.step_workers().await;
         assert!(mailing.letters().is_empty());
-        let delivery = mailing.delivery().await;
-        let attempt = &delivery["attempts"][0];
-        assert_eq!((&delivery["state"], &attempt["outcome"], &attempt["kind"]), (&json!("closed"), &json!("configuration"), &json!("withheld")));
-        assert_eq!(attempt["request_sha256"], json!(null));
-        assert!(text(&attempt["mail"]["dialogue"]).contains("DE"), "{attempt}");
+        let staff = mailing.app.as_org(&mailing.processor, PROCESSOR);
+        let path = format!("/v1/notices/{}", text(&mailing.notices().await[0]["id"]));
+        let ladder = staff.get(&format!("{path}/escalation")).await.expect(200).json["until_delivered"].clone();
+        let first = &ladder["steps"][0];
+        assert_eq!((&first["action"], &first["outcome"]), (&json!("next_channel"), &json!("withheld")));
+        assert_eq!(first["fired_at"], json!("2026-11-22T00:40:00Z"), "who cannot be told at once waits for no step");
+        let deliveries = staff.get(&format!("{path}/deliveries")).await.expect(200).json;
+        assert_eq!(deliveries["items"], json!([]));
         let levels = mailing.levels().await;
         assert!(levels.iter().all(|(level, _)| level == "filed"), "{levels:?}");
     }

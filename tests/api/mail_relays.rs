@@ -10,7 +10,33 @@ use crate::harness::mailing::{DESK, Mailing};
 use crate::harness::smtp::SmtpServer;
 use crate::harness::world::{agreement, instant, text};
 
+/// The same, with room for one message at a time that comes back.
+const NARROW: [(&str, &str); 7] = [
+    SILENT_RELAY[0],
+    SILENT_RELAY[1],
+    SILENT_RELAY[2],
+    SILENT_RELAY[3],
+    SILENT_RELAY[4],
+    ("ART33_RATE_LIMIT_PER_SECOND", "1"),
+    ("ART33_RATE_LIMIT_BURST", "1"),
+];
+
 both! {
+    async fn made_up_return_paths_use_up_nothing(app: TestApp, settings = NARROW) {
+        let genuine = app.service().mail.as_ref().unwrap().return_paths.address(&DeliveryId::from_bytes([7; 16]), 1);
+        let forged = genuine.replace("-1-", "-2-");
+        let status = |address: &str| {
+            let path = format!("/inbound/mail?recipient={}", address.replace('+', "%2B"));
+            let request = app.anonymous().request("POST", &path).body("message/rfc822", "Subject: a\r\n\r\nb\r\n");
+            async move { request.send().await.status }
+        };
+        for _ in 0..5 {
+            assert_eq!(status(&forged).await, 404);
+        }
+        assert_eq!(status(&genuine).await, 404, "made by us, though for nothing that was sent");
+        assert_eq!(status(&genuine).await, 429, "that one counted");
+    }
+
     async fn while_the_relay_is_down_nothing_is_held_against_the_mailbox(app: TestApp, settings = SILENT_RELAY) {
         let mailing = Mailing::new(app, SmtpServer::start(&json!({})), DESK, &json!({})).await;
         mailing.file().await;

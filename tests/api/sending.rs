@@ -85,7 +85,7 @@ both! {
         assert_eq!(content.header("etag"), format!("\"{}\"", text(&notice["content_sha256"])));
         let receipts = world.processor().get(&path[..path.len() - 8]).await.expect(200).json["receipts"].clone();
         let levels: Vec<_> = receipts.as_array().unwrap().iter().map(|one| text(&one["level"])).collect();
-        assert_eq!(levels, ["filed", "accessed"]);
+        assert_eq!(levels, ["filed", "delivered", "accessed"]);
     }
 
     async fn failures_are_tried_again_on_the_schedule(app: TestApp) {

@@ -5,13 +5,11 @@ use art33::crypto::ReturnPath;
 use art33::domain::bounce::{BounceAction, BounceReport, NoReport};
 use art33::domain::id::DeliveryId;
 use art33::outbound::{Dkim, DkimSettings, Letter, Mailbox};
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use time::macros::datetime;
 
+use super::pki::dkim_key;
 use super::*;
 
 fn letter() -> Letter {
@@ -31,16 +29,9 @@ fn letter() -> Letter {
 
 /// A signer and the DNS record of its key.
 fn signer() -> (Dkim, String) {
-    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-    let body = STANDARD.encode(private.as_ref());
-    let settings = DkimSettings {
-        domain: "example.org".into(),
-        selector: "mail".into(),
-        private_key_pem: format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"),
-    };
-    (Dkim::new(&settings).unwrap(), format!("v=DKIM1; k=rsa; p={}", STANDARD.encode(public.as_ref())))
+    let (private_key_pem, record) = dkim_key();
+    let settings = DkimSettings { domain: "example.org".into(), selector: "mail".into(), private_key_pem };
+    (Dkim::new(&settings).unwrap(), record)
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The client of the mail relay against an independent server that takes, refuses, breaks off and misbehaves.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "../support/pki.rs"]
+mod pki;
 #[path = "../support/smtp.rs"]
 mod support;
 
@@ -30,6 +32,7 @@ fn settings(server: &SmtpServer, tls: RelayTls) -> RelaySettings {
         hello_name: "art33.example.org".into(),
         connect_timeout: PATIENT,
         total_timeout: PATIENT,
+        reply_timeout: Duration::ZERO,
         extra_ca: None,
         areas: Vec::new(),
     }
@@ -134,13 +137,23 @@ async fn a_refusal_has_its_class_and_its_codes() {
 async fn a_greeting_that_is_none_ends_it() {
     for (greeting, outcome, code) in [
         ("421 4.3.2 Too busy", Outcome::Transient(FailureKind::MailDeferred), Some(421)),
-        ("554 5.7.1 Go away", Outcome::Configuration(FailureKind::MailRefused), Some(554)),
+        ("554 5.7.1 Go away", Outcome::Transient(FailureKind::RelayRefused), Some(554)),
         ("SSH-2.0-OpenSSH_9.2", Outcome::Transient(FailureKind::InvalidAnswer), None),
     ] {
         let server = SmtpServer::start(&json!({"greeting": greeting}));
         let exchange = send(&server, &mail_to("desk")).await;
         assert_eq!((exchange.outcome, exchange.reply_code), (outcome, code), "{}", exchange.dialogue);
         assert!(exchange.dialogue.contains(greeting), "{}", exchange.dialogue);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_mailbox_is_named_is_about_us() {
+    for command in ["EHLO", "MAIL", "DATA"] {
+        let server = SmtpServer::start(&json!({"refuse": command}));
+        let exchange = send(&server, &mail_to("desk")).await;
+        assert_eq!(exchange.outcome, Outcome::Transient(FailureKind::RelayRefused), "{command}: {}", exchange.dialogue);
+        assert_eq!((exchange.reply_code, exchange.may_have_been_sent), (Some(554), false), "{command}");
     }
 }
 
@@ -174,6 +187,18 @@ async fn a_server_that_does_not_answer_is_left() {
     }
     assert_eq!((at_greeting.outcome, at_greeting.dialogue.as_str()), (timeout, ""));
     assert!(at_greeting.peer.is_some());
+}
+
+#[tokio::test]
+async fn the_reply_to_a_whole_message_is_waited_for_longer() {
+    let server = SmtpServer::start(&json!({"reply_delay": 4}));
+    let exchange = send_hastily(&server, &mail_to("desk")).await;
+    let lost = (Outcome::Transient(FailureKind::Timeout), true);
+    assert_eq!((exchange.outcome, exchange.may_have_been_sent), lost, "{}", exchange.dialogue);
+    let settings = RelaySettings { total_timeout: HASTY, reply_timeout: PATIENT, ..settings(&server, RelayTls::None) };
+    let exchange = Relay::new(settings).unwrap().send(&mail_to("desk")).await;
+    assert_eq!((exchange.outcome, exchange.may_have_been_sent), (Outcome::Accepted, false), "{}", exchange.dialogue);
+    assert!(exchange.duration > HASTY);
 }
 
 #[tokio::test]

@@ -1,38 +1,12 @@
 //! Encryption and authentication: nothing is sent to a relay that cannot prove who it is, and no password is written down.
 //! Certificates are made for each test.
 
-use std::path::Path;
-
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-
+use super::pki::Pki;
 use super::*;
 
-/// A certificate authority, and the files of a server that it vouches for under one name.
-struct Pki {
-    authority: Vec<u8>,
-    files: tempfile::TempDir,
-}
-
 impl Pki {
-    fn vouching_for(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let authority = params.self_signed(&key).unwrap().pem().into_bytes();
-        let server_key = KeyPair::generate().unwrap();
-        let server = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let certificate = server.signed_by(&server_key, &Issuer::new(params, key)).unwrap();
-        let files = tempfile::tempdir().unwrap();
-        std::fs::write(files.path().join("certificate"), certificate.pem()).unwrap();
-        std::fs::write(files.path().join("key"), server_key.serialize_pem()).unwrap();
-        Self { authority, files }
-    }
-
-    fn server(&self, mut options: Value) -> SmtpServer {
-        let path = |name: &str| json!(Path::join(self.files.path(), name));
-        options["certificate"] = path("certificate");
-        options["key"] = path("key");
-        SmtpServer::start(&options)
+    fn server(&self, options: Value) -> SmtpServer {
+        SmtpServer::start(&self.serving(options))
     }
 
     fn trusted(&self, server: &SmtpServer, tls: RelayTls) -> RelaySettings {

@@ -5,6 +5,8 @@ The one argument is a JSON object of options:
   tls         "none", "starttls" or "implicit"; with "certificate" and "key", paths of PEM files
   auth        {"user", "password"}: demand this before any mail
   mechanism   offer only this mechanism of authentication, "PLAIN" or "LOGIN"; any other word: none
+  reply_delay  seconds until the reply to a message
+  refuse      answer this command, "EHLO", "MAIL" or "DATA", with 554
   greeting    what to say instead of 220, before hanging up; "hang": say nothing and keep the connection
 
 What happens to a message depends on the local part of its recipient:
@@ -28,6 +30,9 @@ Events go to the standard output, one JSON object per line. Requests come from t
               answers {"event": "report", "message"}: a delivery report (RFC 3464) in base64
   {"op": "letter", "return_path", "automatic"}
               answers {"event": "letter", "message"}: a letter that is no report
+  {"op": "bounce", "command", "directory", "recipient", "action", "status", "forged"}
+              pipes a report on the last message to this recipient into the command, as a mail server does it, with one sign of the
+              return path altered if it is to be forged; answers {"event": "bounced", "exit", "said"}
   {"op": "verify_dkim", "message", "record"}
               answers {"event": "verified", "valid"}: whether dkimpy accepts the signature, given the DNS record
 The server ends when its standard input does.
@@ -37,7 +42,9 @@ import asyncio
 import base64
 import json
 import os
+import re
 import ssl
+import subprocess
 import sys
 import threading
 from email.message import Message
@@ -48,6 +55,8 @@ from email.mime.text import MIMEText
 from aiosmtpd.smtp import SMTP, AuthResult
 
 SCRIPTS = "greylist unknown busy full later dropped closed hang slow flood line garbage echo".split()
+REFUSAL = "554 5.7.1 Not from you"
+TAKEN = {}
 DSN_PARAMETERS = {"RET", "ENVID", "NOTIFY", "ORCPT"}
 
 
@@ -84,7 +93,19 @@ class Server(SMTP):
             return
         await super()._handle_client()
 
+    async def smtp_EHLO(self, arg):
+        if self.options.get("refuse") == "EHLO":
+            return await self.push(REFUSAL)
+        await super().smtp_EHLO(arg)
+
+    async def smtp_DATA(self, arg):
+        if self.options.get("refuse") == "DATA":
+            return await self.push(REFUSAL)
+        await super().smtp_DATA(arg)
+
     async def smtp_MAIL(self, arg):
+        if self.options.get("refuse") == "MAIL":
+            return await self.push(REFUSAL)
         self.session.mail_command = arg
         await super().smtp_MAIL(arg)
 
@@ -153,6 +174,8 @@ class Handler:
             return "552 5.3.4 Message too big"
         if script == "later":
             return "452-4.3.1 Insufficient\r\n452 4.3.1 system storage"
+        named = re.search(r"ENVID=(\S+)", session.mail_command)
+        TAKEN[envelope.rcpt_tos[0]] = (envelope.mail_from, named.group(1) if named else "")
         emit(
             "message",
             mail=session.mail_command,
@@ -164,6 +187,7 @@ class Handler:
             encrypted=server.transport.get_extra_info("sslcontext") is not None,
             user=session.auth_data.decode() if session.authenticated else None,
         )
+        await asyncio.sleep(self.options.get("reply_delay", 0))
         if script == "dropped":
             server.transport.abort()
         if script in ("dropped", "hang"):
@@ -214,7 +238,25 @@ def verified(request):
         return False
 
 
+def bounced(request):
+    return_path, envelope_id = TAKEN[request["recipient"]]
+    if request["forged"]:
+        at = return_path.index("@") - 1
+        return_path = return_path[:at] + ("0" if return_path[at] != "0" else "1") + return_path[at + 1 :]
+    message = report({**request, "return_path": return_path, "envelope_id": envelope_id})
+    done = subprocess.run(
+        [*request["command"], "--recipient", return_path],
+        input=message.as_bytes(),
+        stderr=subprocess.PIPE,
+        cwd=request["directory"],
+        env={},
+    )
+    emit("bounced", exit=done.returncode, said=done.stderr.decode())
+
+
 def answer(request):
+    if request["op"] == "bounce":
+        return bounced(request)
     if request["op"] == "verify_dkim":
         emit("verified", valid=verified(request))
         return

@@ -1,4 +1,4 @@
--- Where an organisation is reached: a webhook or a mailbox, and what is known of its health.
+-- Where an organisation is reached: a webhook or a mailbox, and what is known of its health. A mailbox is retired while nothing names it.
 CREATE TABLE endpoint (
     id TEXT NOT NULL PRIMARY KEY,
     organisation_id TEXT NOT NULL REFERENCES organisation (id),
@@ -15,6 +15,7 @@ CREATE TABLE endpoint (
     verified_at BIGINT,
     proven_at BIGINT,
     next_probe_at BIGINT,
+    retired_at BIGINT,
     version INTEGER NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
@@ -107,6 +108,7 @@ CREATE TABLE mail_dialogue (
     queue_reply TEXT,
     tls TEXT,
     dsn_requested BOOLEAN NOT NULL,
+    may_have_been_sent BOOLEAN NOT NULL,
     PRIMARY KEY (delivery_id, number)
 );
 

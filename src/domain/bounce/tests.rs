@@ -108,6 +108,7 @@ fn what_is_no_report_on_delivery_says_what_it_is() {
     assert_eq!(parse(letter), Err(NoReport::Letter));
     let absent = format!("Auto-Submitted: auto-replied\r\n{letter}");
     assert_eq!(parse(&absent), Err(NoReport::AutomaticReply));
+    assert_eq!(parse(&format!("Auto-Submitted: auto-generated\r\n{letter}")), Err(NoReport::Letter));
     assert_eq!(parse(&format!("Auto-Submitted: no\r\n{letter}")), Err(NoReport::Letter));
     let displayed = FAILED.replace("report-type=delivery-status", "report-type=disposition-notification");
     assert_eq!(parse(&displayed), Err(NoReport::OtherReport));

@@ -188,16 +188,18 @@ fn addressees(place: &Place<'_>, faults: &mut Faults) -> Option<Vec<Addressee>> 
 impl Addressee {
     /// All webhooks that are registered for the controller.
     fn registered_webhooks() -> Self {
-        Self { role: "controller".to_owned(), channel: Channel::Webhook, webhook: None, address: None }
+        Self { role: "controller".to_owned(), channel: Channel::Webhook, webhook: None, address: None, location: None }
     }
 
     fn parse(place: &Place<'_>, faults: &mut Faults) -> Option<Self> {
         let mut object = place.object(faults)?;
         let role = object.required("role", faults, Place::word);
         let channel = object.required("channel", faults, |place, faults| place.code(Channel::CODES, faults));
+        let is_mailbox = channel == Some(Channel::Email);
+        let location = if is_mailbox { object.optional("location", faults, place_on_earth) } else { Some(None) };
         let (webhook, address) = match channel {
             None => {
-                object.ignore(&["webhook", "address"]);
+                object.ignore(&["webhook", "address", "location"]);
                 (Some(None), Some(None))
             }
             Some(Channel::Webhook) => (object.optional("webhook", faults, Place::parsed), Some(None)),
@@ -207,7 +209,7 @@ impl Addressee {
             }
         };
         object.close(faults);
-        Some(Self { role: role?, channel: channel?, webhook: webhook?, address: address? })
+        Some(Self { role: role?, channel: channel?, webhook: webhook?, address: address?, location: location? })
     }
 }
 

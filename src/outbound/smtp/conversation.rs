@@ -73,10 +73,11 @@ impl Inner {
         let envelope = Envelope::of(mail, &offered)?;
         evidence(client, |evidence| evidence.dsn_requested = envelope.dsn);
         client.cmd(envelope.sender).await?.assert_positive_completion()?;
-        client.cmd(envelope.recipient).await?.assert_positive_completion()?;
+        let named = client.cmd(envelope.recipient).await?;
+        named.assert_positive_completion().map_err(Failure::about_the_mailbox)?;
         client.cmd("DATA\r\n").await?.assert_code(354)?;
         write_message(client, &mail.message).await?;
-        let reply = client.read().await?.into_positive_completion()?;
+        let reply = client.read().await?.into_positive_completion().map_err(Failure::about_the_mailbox)?;
         let text = reply.message.replace(char::is_control, " ");
         let text = text[..text.floor_char_boundary(QUEUE_REPLY_LIMIT)].trim().to_owned();
         Ok(Taken { code: reply.code, enhanced: enhanced_code(&reply), text })

@@ -13,6 +13,9 @@ const END_LIMIT: usize = 3 * 1024;
 /// As much as is ever read from the relay, in bytes.
 const READ_LIMIT: usize = 64 * 1024;
 
+/// How a message ends: the dot in a line of its own.
+const FINAL_DOT: &[u8; 5] = b"\r\n.\r\n";
+
 /// The evidence of a conversation that is still going on, or was cut off.
 pub(super) type Shared = Arc<Mutex<Evidence>>;
 
@@ -40,6 +43,8 @@ pub(super) struct Evidence {
     ours: Vec<u8>,
     theirs: Vec<u8>,
     read: usize,
+    /// The last bytes of the message that were written.
+    tail: Vec<u8>,
     secrets: Vec<String>,
 }
 
@@ -55,6 +60,7 @@ impl Evidence {
             ours: Vec::new(),
             theirs: Vec::new(),
             read: 0,
+            tail: Vec::new(),
             secrets,
         }
     }
@@ -69,7 +75,9 @@ impl Evidence {
     pub(super) fn wrote(&mut self, bytes: &[u8]) {
         if self.showing == Showing::Nothing {
             // Within the message a dot after a line end is doubled and written by itself, so only the last one looks so.
-            self.final_dot_sent |= bytes.ends_with(b"\r\n.\r\n");
+            self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(FINAL_DOT.len())..]);
+            self.tail.drain(..self.tail.len().saturating_sub(FINAL_DOT.len()));
+            self.final_dot_sent |= self.tail == FINAL_DOT;
             return;
         }
         self.ours.extend_from_slice(bytes);
@@ -134,6 +142,7 @@ fn masked(line: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -157,6 +166,23 @@ mod tests {
         evidence.was_told(b"535 sesame (c2VzYW1l) is wrong\r\n535 sesame");
         let expected = "C: AUTH PLAIN ***\nC: AUTH LOGIN\nC: ***\nS: 535 *** (***) is wrong\nS: 535 ***\n";
         assert_eq!(evidence.dialogue(), expected);
+    }
+
+    #[test]
+    fn the_dot_behind_the_message_is_seen_however_it_is_written() {
+        let message = b"text\r\n..dots\r\n.\r\n";
+        for size in 1..=message.len() {
+            let mut evidence = Evidence::new(Vec::new());
+            evidence.showing = Showing::Nothing;
+            let pieces: Vec<_> = message.chunks(size).collect();
+            let (last, before) = pieces.split_last().unwrap();
+            for piece in before {
+                evidence.wrote(piece);
+            }
+            assert!(!evidence.final_dot_sent, "pieces of {size} before the last one");
+            evidence.wrote(last);
+            assert!(evidence.final_dot_sent, "pieces of {size}");
+        }
     }
 
     #[test]

@@ -99,15 +99,23 @@ impl Relay {
 
     /// Hands `mail` to the relay, once.
     ///
-    /// Takes no longer than the total timeout, whatever the relay does.
+    /// Takes no longer than the total timeout, whatever the relay does; only the reply to a message that went out in full is waited for
+    /// longer, since without it nobody knows who has the message (RFC 5321, 4.5.3.2.6).
     pub async fn send(&self, mail: &Mail) -> MailExchange {
         let begun = Instant::now();
         let secrets = self.0.settings.credentials.as_ref().map(RelayCredentials::secrets).unwrap_or_default();
         let shared = Shared::new(Evidence::new(secrets).into());
         let result = if is_sendable(mail) {
             let deadline = begun + self.0.settings.total_timeout;
-            let conversation = self.0.converse(mail, &shared, deadline);
-            timeout_at(deadline, conversation).await.unwrap_or(Err(Failure::transient(FailureKind::Timeout)))
+            let last = deadline + self.0.settings.reply_timeout;
+            let conversation = self.0.converse(mail, &shared, last);
+            tokio::pin!(conversation);
+            let is_taking = || shared.lock().unwrap_or_else(PoisonError::into_inner).final_dot_sent;
+            let mut result = timeout_at(deadline, &mut conversation).await;
+            if result.is_err() && is_taking() {
+                result = timeout_at(last, conversation).await;
+            }
+            result.unwrap_or(Err(Failure::transient(FailureKind::Timeout)))
         } else {
             Err(Failure::configuration(FailureKind::InvalidRequest))
         };

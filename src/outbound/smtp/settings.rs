@@ -27,6 +27,8 @@ pub struct RelaySettings {
     pub connect_timeout: Duration,
     /// The longest wait for everything together.
     pub total_timeout: Duration,
+    /// How much longer the reply to a whole message is waited for.
+    pub reply_timeout: Duration,
     /// Certificate authorities that are trusted beside those of the machine, as PEM.
     pub extra_ca: Option<Vec<u8>>,
     /// Where the relay stands: ISO 3166-1 country codes, `EU` or `EEA`.
@@ -115,6 +117,7 @@ mod tests {
             hello_name: "art33.example.org".into(),
             connect_timeout: Duration::from_secs(1),
             total_timeout: Duration::from_secs(1),
+            reply_timeout: Duration::ZERO,
             extra_ca: None,
             areas: vec!["DE".into()],
         }

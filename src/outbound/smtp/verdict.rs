@@ -26,13 +26,20 @@ impl Failure {
         Self { outcome: Outcome::Configuration(kind), code: None, enhanced: None }
     }
 
-    /// A reply other than the one that was hoped for.
+    /// A reply to what names the mailbox or hands the message over: only there a refusal is about them.
+    pub(super) fn about_the_mailbox(error: Error) -> Self {
+        let refused = matches!(&error, Error::UnexpectedReply(reply) if is_refusal(reply.code));
+        let outcome = refused.then_some(Outcome::Configuration(FailureKind::MailRefused));
+        let failure = Self::from(error);
+        Self { outcome: outcome.unwrap_or(failure.outcome), ..failure }
+    }
+
+    /// A reply other than the one that was hoped for, to whatever is between us and the relay alone.
     pub(super) fn of_reply(reply: &Response<String>) -> Self {
         let outcome = match reply.code {
-            // Authentication: required, too weak, wrong, only with encryption.
-            530 | 534 | 535 | 538 => Outcome::Configuration(FailureKind::MailAuthentication),
+            code if is_about_authentication(code) => Outcome::Configuration(FailureKind::MailAuthentication),
             400..=499 => Outcome::Transient(FailureKind::MailDeferred),
-            500..=599 => Outcome::Configuration(FailureKind::MailRefused),
+            code if is_refusal(code) => Outcome::Transient(FailureKind::RelayRefused),
             _ => Outcome::Transient(FailureKind::InvalidAnswer),
         };
         Self { outcome, code: Some(reply.code), enhanced: enhanced_code(reply) }
@@ -67,6 +74,15 @@ impl From<Error> for Failure {
     }
 }
 
+/// Required, too weak, wrong, only with encryption.
+fn is_about_authentication(code: u16) -> bool {
+    matches!(code, 530 | 534 | 535 | 538)
+}
+
+fn is_refusal(code: u16) -> bool {
+    (500..=599).contains(&code) && !is_about_authentication(code)
+}
+
 /// The enhanced status code of the reply, if it has one.
 pub(super) fn enhanced_code(reply: &Response<String>) -> Option<String> {
     let [class, subject, detail] = reply.esc;
@@ -81,7 +97,7 @@ mod tests {
     fn every_reply_has_its_meaning() {
         for (codes, outcome) in [
             (&[421, 450, 451, 452, 454][..], Outcome::Transient(FailureKind::MailDeferred)),
-            (&[500, 501, 550, 551, 552, 553, 554, 571], Outcome::Configuration(FailureKind::MailRefused)),
+            (&[500, 501, 550, 551, 552, 553, 554, 571], Outcome::Transient(FailureKind::RelayRefused)),
             (&[530, 534, 535, 538], Outcome::Configuration(FailureKind::MailAuthentication)),
             (&[100, 200, 354, 600, 999], Outcome::Transient(FailureKind::InvalidAnswer)),
         ] {
@@ -91,6 +107,23 @@ mod tests {
                 assert_eq!(Failure::of_reply(&reply), expected);
             }
         }
+    }
+
+    #[test]
+    fn a_refusal_of_the_mailbox_is_held_against_it_and_nothing_else_is() {
+        let of = |code| {
+            let reply = Response { code, esc: [5, 1, 1], message: String::new() };
+            Failure::about_the_mailbox(Error::UnexpectedReply(reply))
+        };
+        let refused = Failure {
+            outcome: Outcome::Configuration(FailureKind::MailRefused),
+            code: Some(550),
+            enhanced: Some("5.1.1".into()),
+        };
+        assert_eq!(of(550), refused);
+        assert_eq!(of(450).outcome, Outcome::Transient(FailureKind::MailDeferred));
+        assert_eq!(of(530).outcome, Outcome::Configuration(FailureKind::MailAuthentication));
+        assert_eq!(Failure::about_the_mailbox(Error::Timeout), Failure::transient(FailureKind::Timeout));
     }
 
     #[test]

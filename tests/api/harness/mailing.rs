@@ -44,6 +44,12 @@ impl Letter {
         }
     }
 
+    /// Every mail that the relay took so far and nobody has looked at.
+    pub(crate) fn all(relay: &SmtpServer) -> Vec<Self> {
+        let events = relay.events_so_far();
+        events.iter().filter(|event| event["event"] == "message").map(Self::read).collect()
+    }
+
     pub(crate) fn header(&self, wanted: &str) -> &str {
         self.headers.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value)
     }
@@ -76,8 +82,7 @@ impl Mailing {
     }
 
     pub(crate) fn letters(&self) -> Vec<Letter> {
-        let events = self.relay.events_so_far();
-        events.iter().filter(|event| event["event"] == "message").map(Letter::read).collect()
+        Letter::all(&self.relay)
     }
 
     /// Lets the workers send, and answers the only letter that came of it.
@@ -111,9 +116,7 @@ impl Mailing {
     }
 
     pub(crate) fn report(&self, letter: &Letter, action: &str, status: &str) -> Vec<u8> {
-        let request = json!({"op": "report", "action": action, "status": status, "return_path": letter.return_path,
-                             "envelope_id": "x", "recipient": letter.recipient, "diagnostic": "550 no"});
-        SmtpServer::bytes(&self.relay.ask(&request, "report"))
+        report(&self.relay, letter, action, status)
     }
 
     pub(crate) async fn hand_in(&self, recipient: &str, message: Vec<u8>) -> Answer {
@@ -127,6 +130,13 @@ impl Mailing {
             |connection: &mut art33::store::AnyConnection| art33::store::ledger::walk(connection, ("", 0), 100_000);
         self.app.service().store.read::<_, art33::store::StoreError>(walk).await.unwrap().len()
     }
+}
+
+/// A report of the mail server on what became of a mail.
+pub(crate) fn report(relay: &SmtpServer, letter: &Letter, action: &str, status: &str) -> Vec<u8> {
+    let request = json!({"op": "report", "action": action, "status": status, "return_path": letter.return_path,
+                         "envelope_id": "x", "recipient": letter.recipient, "diagnostic": "550 no"});
+    SmtpServer::bytes(&relay.ask(&request, "report"))
 }
 
 /// Settings for a relay at this port.

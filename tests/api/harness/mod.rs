@@ -10,6 +10,9 @@ pub(crate) mod receiver;
 pub(crate) mod spec;
 pub(crate) mod world;
 
+#[path = "../../support/pki.rs"]
+pub(crate) mod pki;
+
 #[path = "../../support/smtp.rs"]
 pub(crate) mod smtp;
 
