@@ -119,7 +119,7 @@ impl Service {
         let is_telling = EventType::NOTICES.contains(&event);
         let (processor, controller) = (notice.processor.as_str(), target.organisation_id.as_str());
         let clock = facts.authority.get(&(notice.incident.clone(), notice.controller.clone()));
-        let sent_at = told.sent.first().map_or(now, |first| first.at);
+        let sent_at = told.first_sent_at.unwrap_or(now);
         let contact = told.contact.as_ref().map(document_contact);
         let letter = NoticeLetter {
             occasion: if is_telling { Occasion::Telling } else { occasion(told, mailbox, delivery) },
@@ -173,21 +173,24 @@ impl Service {
 
     /// Where the controller's own limit stands whose clock is `duty`; none once it is met or closed, or where there are no hours.
     ///
-    /// Until it runs, and unless that is left to the acknowledgement, it is counted from `sent_at`: the notice may have arrived then.
+    /// Unless that is left to the acknowledgement it never ends later than counted from `sent_at`: the notice may have arrived then.
     pub(super) fn own_limit(&self, duty: &Duty, informed_by: InformedBy, sent_at: OffsetDateTime) -> Option<OwnLimit> {
-        let due = match &duty.state {
-            DutyState::Running(due) | DutyState::Breached(due) => {
-                return due.legal_due_at.map(|_| OwnLimit::Running(due.alarm_at));
+        let counted = duty.terms.due(sent_at, region(&self.law.calendar, &duty.terms.region)?, None);
+        counted.legal_due_at?;
+        let hours = (counted.alarm_at - sent_at).whole_hours();
+        match (&duty.state, informed_by) {
+            (DutyState::NotStarted, InformedBy::Earlier) => {
+                Some(OwnLimit::FromSending { due: counted.alarm_at, hours })
             }
-            DutyState::NotStarted => duty.terms.due(sent_at, region(&self.law.calendar, &duty.terms.region)?, None),
-            _ => return None,
-        };
-        due.legal_due_at?;
-        let hours = (due.alarm_at - sent_at).whole_hours();
-        Some(match informed_by {
-            InformedBy::Earlier => OwnLimit::FromSending { due: due.alarm_at, hours },
-            InformedBy::Acknowledgement => OwnLimit::FromAcknowledgement { hours },
-        })
+            (DutyState::NotStarted, InformedBy::Acknowledgement) => Some(OwnLimit::FromAcknowledgement { hours }),
+            (DutyState::Running(due) | DutyState::Breached(due), InformedBy::Earlier) => {
+                Some(OwnLimit::Running(due.alarm_at.min(counted.alarm_at)))
+            }
+            (DutyState::Running(due) | DutyState::Breached(due), InformedBy::Acknowledgement) => {
+                Some(OwnLimit::Running(due.alarm_at))
+            }
+            _ => None,
+        }
     }
 }
 

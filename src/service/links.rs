@@ -188,7 +188,7 @@ impl Service {
         let told = letters::told(connection, &[id])?.remove(id).ok_or(ServiceError::NotFound)?;
         let clocks = own_clocks(connection, &[id])?;
         let clock = clocks.get(&(summary.incident.clone(), summary.controller.id.clone()));
-        let sent_at = told.sent.first().map_or(summary.created_at, |first| first.at);
+        let sent_at = told.first_sent_at.unwrap_or(summary.created_at);
         let public_url = self.public_url.as_str().trim_end_matches('/');
         let acknowledged = notice.receipts.iter().find(|receipt| receipt.level == ReceiptLevel::Acknowledged);
         Ok(Envelope {

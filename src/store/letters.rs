@@ -33,6 +33,8 @@ pub struct Told {
     pub contact: Option<Contact>,
     /// Where it was sent to, reminders included, oldest first.
     pub sent: Vec<Sent>,
+    /// When the first notice of the same incident was first sent to the same controller, UTC.
+    pub first_sent_at: Option<OffsetDateTime>,
     /// The terms that it was told under.
     pub terms: Arc<Terms>,
     /// The first notice of the same incident to the same controller, and its number.
@@ -74,7 +76,8 @@ pub fn told(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<Stri
     let incidents: Vec<&str> = rows.iter().map(|row| row.2.as_str()).collect();
     let controllers: Vec<&str> = rows.iter().map(|row| row.3.as_str()).collect();
     let series = series(connection, &incidents, &controllers)?;
-    let mut sent = sent(connection, ids)?;
+    let of_series: Vec<&str> = series.values().flatten().map(|(id, _)| id.as_str()).collect();
+    let sent = sent(connection, &of_series)?;
     let mut known: HashMap<&str, Arc<Terms>> = HashMap::new();
     let mut told = HashMap::with_capacity(rows.len());
     for (id, kind, incident, controller, stored, content) in &rows {
@@ -93,8 +96,10 @@ pub fn told(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<Stri
             Known::Unknown(_) | Known::Absent => None,
         };
         let (kind, incident, superseded) = (kind.clone(), content.kind, last.0 != *id);
-        let sent = sent.remove(id).unwrap_or_default();
-        told.insert(id.clone(), Told { kind, incident, contact, sent, terms, first, superseded });
+        let first_sent_at =
+            all.into_iter().flatten().filter_map(|(id, _)| Some(sent.get(id.as_str())?.first()?.at)).min();
+        let sent = sent.get(id).cloned().unwrap_or_default();
+        told.insert(id.clone(), Told { kind, incident, contact, sent, first_sent_at, terms, first, superseded });
     }
     Ok(told)
 }

@@ -78,12 +78,15 @@ mailing! {
         mailing.letter().await;
         mailing.file_as("personal_data_breach").await;
         let letter = mailing.letter().await;
-        let safe = "to be safe, assume that it ends on 25 November 2026, 01:40 CET. That is 72 hours from when we sent our notice.";
+        let safe = "to be safe, assume that it ends on 25 November 2026, 01:40 CET. That is 72 hours from when we sent our first notice of it.";
         assert!(letter.text.contains(safe) && letter.text.contains("it can end earlier"), "{}", letter.text);
         mailing.app.advance(Duration::hours(3));
         assert!(html(&mailing.opened(&letter).await).contains(safe), "looking later moves nothing");
+        let incident = text(&mailing.notices().await[0]["incident"]);
+        mailing.amend(&incident, &json!({"kind": "supplement", "changes": {"title": "Open share link, found by a crawler"}})).await;
+        assert!(mailing.letter().await.text.contains(safe), "a later notice moves nothing either");
         let page = html(&mailing.press(&letter, "acknowledgement").await.expect(200));
-        assert!(page.contains("To be safe, assume that your time limit for it ends on 25 November 2026, 04:40 CET"), "{page}");
+        assert!(page.contains("To be safe, assume that your time limit for it ends on 25 November 2026, 01:40 CET"), "{page}");
         for step in ["What comes next", "Download the receipt", "This is not for us"] {
             assert!(page.contains(step), "{step}: {page}");
         }
@@ -97,6 +100,9 @@ mailing! {
         let said = "The agreement lets it begin with your acknowledgement. If a notification is needed, it lasts 72 hours from then.";
         assert!(letter.text.contains(said) && !letter.text.contains("25 November"), "{}", letter.text);
         assert!(html(&mailing.opened(&letter).await).contains(said));
+        mailing.app.advance(Duration::hours(3));
+        let page = html(&mailing.press(&letter, "acknowledgement").await.expect(200));
+        assert!(page.contains("ends on 25 November 2026, 04:40 CET"), "{page}");
     }
 
     async fn who_was_never_written_to_is_told_that_colleagues_were(app, relay) {
