@@ -1,11 +1,11 @@
 //! The pages behind links in letters, for people without an account. Looking changes nothing: scanners of mail follow links too.
-//! Only the forms act, and only if the page itself sent them.
+//! Only the forms act, and only if the page itself sent them. Whoever is refused reads that on a page as well.
 
 use std::collections::HashMap;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::api::{Api, Shared};
 use super::extract::{media_type, read};
@@ -20,30 +20,15 @@ const LARGEST: usize = 4096;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// `GET` and `HEAD /l/{token}`
-pub(super) async fn show(api: Shared, token: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let desk = Desk::of(&api, &token)?;
-    match api.service.show_link(&token).await {
-        Ok(Linked::Notice(envelope)) => {
-            desk.answer(StatusCode::OK, &envelope.language, |page| page.notice(&envelope, Shown::Envelope))
-        }
-        Ok(Linked::Mailbox(mailbox)) => desk.answer(StatusCode::OK, &mailbox.language, |page| page.mailbox(&mailbox)),
-        Err(error) => desk.failed(error),
-    }
+pub(super) async fn show(api: Shared, token: web::Path<String>) -> HttpResponse {
+    let desk = Desk::of(&api, &token);
+    desk.answered(desk.show(&token).await)
 }
 
 /// `POST /l/{token}/notice`
-pub(super) async fn open(api: Shared, request: HttpRequest, token: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let desk = Desk::of(&api, &token)?;
-    if !is_own(&request, &api) {
-        return desk.refused();
-    }
-    match api.service.read_by_link(&token, visitor(&request)).await {
-        Ok(opened) => desk.answer(StatusCode::OK, &opened.envelope.language, |page| {
-            let sections = readable(&opened.content, page.language, page.zone)?;
-            page.notice(&opened.envelope, Shown::Content(&sections, &opened.exact))
-        }),
-        Err(error) => desk.failed(error),
-    }
+pub(super) async fn open(api: Shared, request: HttpRequest, token: web::Path<String>) -> HttpResponse {
+    let desk = Desk::of(&api, &token);
+    desk.answered(desk.open(&request, &token).await)
 }
 
 /// `POST /l/{token}/acknowledgement`
@@ -52,43 +37,15 @@ pub(super) async fn acknowledge(
     request: HttpRequest,
     token: web::Path<String>,
     payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
-    let desk = Desk::of(&api, &token)?;
-    if !is_own(&request, &api) {
-        return desk.refused();
-    }
-    if media_type(&request) != FORM {
-        return Err(Problem::unsupported_media_type(FORM));
-    }
-    let Some(by) = person(&read(payload.into_inner(), LARGEST).await?) else {
-        return match api.service.show_link(&token).await {
-            Ok(Linked::Notice(envelope)) => desk.answer(StatusCode::UNPROCESSABLE_ENTITY, &envelope.language, |page| {
-                page.notice(&envelope, Shown::Unfilled)
-            }),
-            Ok(Linked::Mailbox(_)) => desk.failed(ServiceError::NotFound),
-            Err(error) => desk.failed(error),
-        };
-    };
-    match api.service.acknowledge_by_link(&token, by, visitor(&request)).await {
-        Ok(envelope) => desk.answer(StatusCode::OK, &envelope.language, |page| page.notice(&envelope, Shown::Envelope)),
-        Err(error) => desk.failed(error),
-    }
+) -> HttpResponse {
+    let desk = Desk::of(&api, &token);
+    desk.answered(desk.acknowledge(&request, &token, payload).await)
 }
 
 /// `POST /l/{token}/confirm`
-pub(super) async fn confirm(
-    api: Shared,
-    request: HttpRequest,
-    token: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let desk = Desk::of(&api, &token)?;
-    if !is_own(&request, &api) {
-        return desk.refused();
-    }
-    match api.service.confirm_by_link(&token, visitor(&request)).await {
-        Ok(mailbox) => desk.answer(StatusCode::OK, &mailbox.language, |page| page.mailbox(&mailbox)),
-        Err(error) => desk.failed(error),
-    }
+pub(super) async fn confirm(api: Shared, request: HttpRequest, token: web::Path<String>) -> HttpResponse {
+    let desk = Desk::of(&api, &token);
+    desk.answered(desk.confirm(&request, &token).await)
 }
 
 /// Where pages for one link are handed out.
@@ -98,18 +55,86 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    /// Refuses whoever asks for the same link too often.
-    fn of(api: &'a Api, token: &str) -> Result<Self, Problem> {
-        let link: String = token.chars().take(64).collect();
-        if let Some(wait) = api.must_wait(&format!("link {link}")) {
-            return Err(Problem::too_many_requests(wait));
-        }
+    fn of(api: &'a Api, token: &str) -> Self {
         let base = api.service.public_url.path().trim_end_matches('/');
-        Ok(Self { api, path: format!("{base}/l/{token}") })
+        Self { api, path: format!("{base}/l/{token}") }
+    }
+
+    async fn show(&self, token: &str) -> Result<HttpResponse, Problem> {
+        self.admit(token)?;
+        self.page(&self.api.service.show_link(token).await?)
+    }
+
+    async fn open(&self, request: &HttpRequest, token: &str) -> Result<HttpResponse, Problem> {
+        self.admit(token)?;
+        self.only_own(request)?;
+        self.page(&self.api.service.read_by_link(token, visitor(request)).await?)
+    }
+
+    async fn acknowledge(
+        &self,
+        request: &HttpRequest,
+        token: &str,
+        payload: web::Payload,
+    ) -> Result<HttpResponse, Problem> {
+        self.admit(token)?;
+        self.only_own(request)?;
+        if media_type(request) != FORM {
+            return Err(Problem::unsupported_media_type(FORM));
+        }
+        if let Some(by) = person(&read(payload.into_inner(), LARGEST).await?) {
+            return self.page(&self.api.service.acknowledge_by_link(token, by, visitor(request)).await?);
+        }
+        match self.api.service.show_link(token).await? {
+            Linked::Notice(envelope) => self.write(StatusCode::UNPROCESSABLE_ENTITY, &envelope.language, |page| {
+                page.notice(&envelope, Shown::Unfilled)
+            }),
+            Linked::Mailbox(_) => Err(Problem::not_found()),
+            other => self.page(&other),
+        }
+    }
+
+    async fn confirm(&self, request: &HttpRequest, token: &str) -> Result<HttpResponse, Problem> {
+        self.admit(token)?;
+        self.only_own(request)?;
+        let mailbox = self.api.service.confirm_by_link(token, visitor(request)).await?;
+        self.page(&Linked::Mailbox(mailbox))
+    }
+
+    /// Refuses whoever asks for the same link too often.
+    fn admit(&self, token: &str) -> Result<(), Problem> {
+        let link: String = token.chars().take(64).collect();
+        self.api.must_wait(&format!("link {link}")).map_or(Ok(()), |wait| Err(Problem::too_many_requests(wait)))
+    }
+
+    /// Refuses forms that another page has sent.
+    fn only_own(&self, request: &HttpRequest) -> Result<(), Problem> {
+        if is_own(request, self.api) {
+            Ok(())
+        } else {
+            Err(Problem::from(ServiceError::Forbidden("Another page has sent the form.")))
+        }
+    }
+
+    fn page(&self, linked: &Linked) -> Result<HttpResponse, Problem> {
+        let language = match linked {
+            Linked::Notice(envelope) | Linked::Spent(envelope) => &envelope.language,
+            Linked::Opened(opened) => &opened.envelope.language,
+            Linked::Mailbox(mailbox) => &mailbox.language,
+        };
+        self.write(StatusCode::OK, language, |page| match linked {
+            Linked::Notice(envelope) => page.notice(envelope, Shown::Envelope),
+            Linked::Spent(envelope) => page.notice(envelope, Shown::Spent),
+            Linked::Opened(opened) => {
+                let sections = readable(&opened.content, page.language, page.zone)?;
+                page.notice(&opened.envelope, Shown::Content(&sections, &opened.exact))
+            }
+            Linked::Mailbox(mailbox) => page.mailbox(mailbox),
+        })
     }
 
     /// A page in the language `tag`, which asks nobody for anything and is kept nowhere.
-    fn answer(
+    fn write(
         &self,
         status: StatusCode,
         tag: &str,
@@ -133,15 +158,26 @@ impl<'a> Desk<'a> {
             .body(html))
     }
 
-    fn refused(&self) -> Result<HttpResponse, Problem> {
-        self.answer(StatusCode::FORBIDDEN, "de", |page| page.denial(Denial::Foreign))
-    }
-
-    fn failed(&self, error: ServiceError) -> Result<HttpResponse, Problem> {
-        match error {
-            ServiceError::NotFound => self.answer(StatusCode::NOT_FOUND, "de", |page| page.denial(Denial::Missing)),
-            error => Err(error.into()),
+    /// A refusal or a failure as a page that says what to do; with the status and the headers of the problem that it is.
+    fn answered(&self, answer: Result<HttpResponse, Problem>) -> HttpResponse {
+        let problem = match answer {
+            Ok(page) => return page,
+            Err(problem) => problem,
+        };
+        let why = match problem.status_code() {
+            StatusCode::NOT_FOUND => Denial::Missing,
+            StatusCode::FORBIDDEN => Denial::Foreign,
+            StatusCode::TOO_MANY_REQUESTS => Denial::Busy,
+            StatusCode::SERVICE_UNAVAILABLE => Denial::Unavailable,
+            status if status.is_client_error() => Denial::Unreadable,
+            _ => Denial::Failed,
+        };
+        let plain = problem.error_response();
+        let Ok(mut page) = self.write(plain.status(), "de", |page| page.denial(why)) else { return plain };
+        if let Some(wait) = plain.headers().get(header::RETRY_AFTER) {
+            page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
         }
+        page
     }
 }
 

@@ -166,6 +166,8 @@ mod tests {
         ("instruction_kind", "file_with_authority tell_persons general"),
         ("instruction_form", "text written oral"),
         ("instruction_state", "unconfirmed in_force suspended replaced"),
+        ("matter", "breach suspicion event withdrawal"),
+        ("matter_title", "breach suspicion event withdrawal"),
         ("notice_kind", "initial supplement correction completion withdrawal"),
         ("channel", "webhook email manual"),
         ("outcome", "delivered accepted transient configuration gone unfinished"),

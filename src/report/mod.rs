@@ -9,6 +9,7 @@ mod letter;
 mod model;
 mod moment;
 mod outcomes;
+mod outside;
 mod page;
 mod pdf;
 #[cfg(test)]
@@ -22,13 +23,14 @@ mod world;
 
 pub use json::to_json;
 pub use labels::Language;
-pub use letter::{Correspondence, LetterText, NoticeLetter};
+pub use letter::{Correspondence, LetterText, NoticeLetter, Occasion};
 pub use model::{
     Acknowledgement, Affected, Agreement, Attempt, Closing, Consequences, Contact, Count, Demand, Duty, Incident,
     Measure, Measures, Nature, Notice, Occurred, OpenItem, Party, Report,
 };
 pub use moment::Display;
 pub use outcomes::{Answer, Authority, ChosenAuthority, Decision, Filing, Instruction, Supervision};
+pub use outside::{Matter, OwnLimit};
 pub use page::{Acknowledged, Denial, Envelope, Mailbox, Page, Shown};
 pub use pdf::PdfRenderer;
 pub use readable::{Section, readable};

@@ -93,7 +93,7 @@ fn the_full_report_says_everything_in_german() {
             "(intern, keine gesetzliche oder vertragliche Frist)",
             "erfüllt, rechtzeitig",
             "LfDI Baden-Württemberg",
-            "Mitteilung 1: Erstmeldung",
+            "Mitteilung 1: erste Mitteilung",
             "fehlgeschlagen, wird wiederholt: Fehler des Empfängersystems, HTTP 503",
             "durch Leitstelle Nord (Datenschutzkoordination)",
             "Keine. Alle geforderten Angaben liegen vor.",

@@ -1,6 +1,6 @@
 //! What a person says and does who has to get a notice through, and what is asked afterwards: one data file per language.
 //!
-//! Metadata of the notice alone; no content of the incident reaches this file.
+//! It says how the content is conveyed and where it is printed from; no content of the incident reaches this file.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::labels::Language;
+use super::outside::{self, Matter};
 use crate::domain::task::Means;
 
 /// The words of one language.
@@ -46,10 +47,14 @@ pub struct Cast<'a> {
     pub controller: &'a str,
     /// What the person to be reached is, and the way to it, where both are known.
     pub contact: Option<(&'a str, &'a str)>,
+    /// What the notice is about, as far as a stranger may know.
+    pub matter: Matter,
     /// The id of the notice.
     pub notice: &'a str,
     /// The id of the incident.
     pub incident: &'a str,
+    /// Number of the notice within the incident and the controller.
+    pub sequence: i32,
 }
 
 /// What to say and do, and what is asked afterwards.
@@ -65,38 +70,23 @@ pub struct Script {
 pub fn script(language: Language, means: Means, cast: &Cast<'_>) -> Script {
     let words = Words::of(language);
     let (whom, (role, address)) = match cast.contact {
-        Some(contact) => (&words.whom_known, contact),
+        Some((role, address)) => (&words.whom_known, (language.labels().get("contact_role", role), address)),
         None => (&words.whom_unknown, ("", "")),
     };
+    let reference = outside::reference(cast.incident, cast.sequence);
     let places = [
         ("{processor}", cast.processor),
         ("{controller}", cast.controller),
+        ("{matter}", cast.matter.phrase(language)),
+        ("{reference}", &reference),
         ("{notice}", cast.notice),
         ("{incident}", cast.incident),
         ("{role}", role),
         ("{address}", address),
     ];
     let sentences = words.steps.get(means.as_str()).into_iter().flatten();
-    let sentence = |sentence: &String| fill(if sentence == "{whom}" { whom } else { sentence }, &places);
+    let sentence = |sentence: &String| outside::fill(if sentence == "{whom}" { whom } else { sentence }, &places);
     Script { script: sentences.map(sentence).collect(), form: &words.form }
-}
-
-/// Fills places in one pass, so that nothing that is filled in is taken for a place.
-fn fill(text: &str, places: &[(&str, &str)]) -> String {
-    let mut filled = String::with_capacity(text.len() * 2);
-    let mut rest = text;
-    while let Some(start) = rest.find('{') {
-        filled.push_str(&rest[..start]);
-        rest = &rest[start..];
-        if let Some((place, value)) = places.iter().find(|(place, _)| rest.starts_with(place)) {
-            filled.push_str(value);
-            rest = &rest[place.len()..];
-        } else {
-            filled.push('{');
-            rest = &rest[1..];
-        }
-    }
-    filled + rest
 }
 
 #[cfg(test)]
@@ -107,8 +97,10 @@ mod tests {
         processor: "Muster Lernsysteme GmbH",
         controller: "Beispielwerk {notice} AG",
         contact: Some(("breach_desk", "+49 711 123456")),
+        matter: Matter::Breach,
         notice: "ntc_1",
-        incident: "inc_1",
+        incident: "inc_01m809fw25eys943x3qnrzrb1s",
+        sequence: 2,
     };
 
     #[test]
@@ -117,10 +109,17 @@ mod tests {
             let lengths = [Language::German, Language::English].map(|language| {
                 let script = script(language, *means, &CAST);
                 let text = script.script.join("\n");
-                for said in ["Muster Lernsysteme GmbH", "Beispielwerk {notice} AG", "ntc_1", "inc_1", "+49 711 123456"]
-                {
+                for said in [
+                    "Muster Lernsysteme GmbH",
+                    "Beispielwerk {notice} AG",
+                    "ntc_1",
+                    "RZRB1S-2",
+                    "+49 711 123456",
+                    "report_url",
+                ] {
                     assert!(text.contains(said), "{code}: {said}\n{text}");
                 }
+                assert!(text.contains(CAST.matter.phrase(language)) && !text.contains("breach_desk"), "{text}");
                 assert!(!text.replace("Beispielwerk {notice} AG", "").contains(['{', '}']), "{text}");
                 script.script.len()
             });

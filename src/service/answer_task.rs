@@ -75,7 +75,7 @@ impl Service {
             TaskOutcome::Informed | TaskOutcome::NotReached => {}
         }
         let task = find(connection)?;
-        Answer::of(&Self::task_view(connection, task)?)
+        Answer::of(&self.task_view(connection, task)?)
     }
 
     /// The notice is delivered by what a person said, with all that follows from a delivery.

@@ -10,13 +10,14 @@ use super::mail_policy::{MailDraft, MailPolicy};
 use super::{Service, ServiceError};
 use crate::domain::course::region;
 use crate::domain::delivery_outcome::FailureKind;
-use crate::domain::duty::Due;
+use crate::domain::duty::DutyState;
 use crate::domain::duty_record::Duty;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::id::{DeliveryId, MailboxId};
 use crate::domain::organisation::Contact;
-use crate::report::{self, Correspondence, Language, LetterText, NoticeLetter};
+use crate::domain::vocabulary::InformedBy;
+use crate::report::{self, Correspondence, Language, LetterText, Matter, NoticeLetter, Occasion, OwnLimit};
 use crate::store::deliveries::Claimed;
 use crate::store::endpoints::Target;
 use crate::store::letters::{self, Told};
@@ -116,26 +117,25 @@ impl Service {
     ) -> Result<Written, ServiceError> {
         let language = Language::from_tag(&told.terms.language).unwrap_or(Language::English);
         let is_telling = EventType::NOTICES.contains(&event);
-        let processor = facts.letters.party(notice.processor.as_str())?;
+        let (processor, controller) = (notice.processor.as_str(), target.organisation_id.as_str());
         let clock = facts.authority.get(&(notice.incident.clone(), notice.controller.clone()));
-        let text = self
-            .correspondence(
-                language,
-                processor,
-                facts.letters.party(target.organisation_id.as_str())?,
-                &self.link(delivery),
-            )
-            .of_notice(&NoticeLetter {
-                is_reminder: !is_telling,
-                kind: told.kind.strip_prefix("notice.").unwrap_or(&told.kind),
-                notice: notice.id.as_str(),
-                incident: notice.incident.as_str(),
-                sequence: notice.sequence,
-                content_sha256: &notice.content_sha256,
-                made_at: notice.created_at,
-                due: clock.and_then(|duty| self.due(duty, now)).and_then(|(due, runs)| Some((due.legal_due_at?, runs))),
-            })
-            .map_err(unwritten)?;
+        let sent_at = told.first_sent_at.unwrap_or(now);
+        let contact = told.contact.as_ref().map(document_contact);
+        let letter = NoticeLetter {
+            occasion: if is_telling { Occasion::Telling } else { occasion(told, mailbox, delivery) },
+            matter: Matter::of(&told.kind, told.incident),
+            kind: told.kind.strip_prefix("notice.").unwrap_or(&told.kind),
+            notice: notice.id.as_str(),
+            incident: notice.incident.as_str(),
+            sequence: notice.sequence,
+            content_sha256: &notice.content_sha256,
+            made_at: notice.created_at,
+            limit: clock.and_then(|duty| self.own_limit(duty, notice.informed_by, sent_at)),
+            contact: contact.as_ref(),
+        };
+        let link = self.link(delivery);
+        let (from, to) = (facts.letters.party(processor)?, facts.letters.party(controller)?);
+        let text = self.correspondence(language, (from, to), &link).of_notice(&letter).map_err(unwritten)?;
         let own = policy.notice_message((&notice.id, notice.sequence), mailbox);
         let first = policy.notice_message((&told.first.0, told.first.1), mailbox);
         let mut references = vec![first];
@@ -157,63 +157,57 @@ impl Service {
         let (from, to) = (facts.party(&processor)?, facts.party(&controller)?);
         let tag = facts.languages.get(&(processor, controller)).map(String::as_str);
         let language = tag.and_then(Language::from_tag).unwrap_or(Language::English);
-        let text = self.correspondence(language, from, to, &self.link(delivery)).of_confirmation();
+        let text = self.correspondence(language, (from, to), &self.link(delivery)).of_confirmation();
         Ok(Written { message_id: policy.other_message('v', delivery), references: Vec::new(), language, text })
     }
 
     fn correspondence<'a>(
         &'a self,
         language: Language,
-        processor: &'a Addressable,
-        controller: &'a Addressable,
+        (processor, controller): (&'a Addressable, &'a Addressable),
         link: &'a str,
-    ) -> Letterhead<'a> {
-        let public_url = self.public_url.as_str().trim_end_matches('/');
-        let contact = contact_of(&processor.contacts).map(document_contact);
-        Letterhead { language, zone: &self.zone, processor, controller, contact, link, public_url }
+    ) -> Correspondence<'a> {
+        let (processor, controller) = (&processor.name, &controller.name);
+        Correspondence { language, zone: &self.zone, processor, controller, link }
     }
-}
 
-impl Service {
-    /// When the clock of `duty` ends, and whether it runs by now; if not, as if it began `now`.
-    pub(super) fn due(&self, duty: &Duty, now: OffsetDateTime) -> Option<(Due, bool)> {
-        let region = region(&self.law.calendar, &duty.terms.region)?;
-        let running = duty.state.due().copied();
-        Some((running.unwrap_or_else(|| duty.terms.due(now, region, None)), running.is_some()))
-    }
-}
-
-/// A correspondence that owns the contact it shows.
-struct Letterhead<'a> {
-    language: Language,
-    zone: &'a str,
-    processor: &'a Addressable,
-    controller: &'a Addressable,
-    contact: Option<report::Contact>,
-    link: &'a str,
-    public_url: &'a str,
-}
-
-impl Letterhead<'_> {
-    fn as_correspondence(&self) -> Correspondence<'_> {
-        Correspondence {
-            language: self.language,
-            zone: self.zone,
-            processor: &self.processor.name,
-            contact: self.contact.as_ref(),
-            controller: &self.controller.name,
-            link: self.link,
-            public_url: self.public_url,
+    /// Where the controller's own limit stands whose clock is `duty`; none once it is met or closed, or where there are no hours.
+    ///
+    /// Unless that is left to the acknowledgement it never ends later than counted from `sent_at`: the notice may have arrived then.
+    pub(super) fn own_limit(&self, duty: &Duty, informed_by: InformedBy, sent_at: OffsetDateTime) -> Option<OwnLimit> {
+        let counted = duty.terms.due(sent_at, region(&self.law.calendar, &duty.terms.region)?, None);
+        counted.legal_due_at?;
+        let hours = (counted.alarm_at - sent_at).whole_hours();
+        match (&duty.state, informed_by) {
+            (DutyState::NotStarted, InformedBy::Earlier) => {
+                Some(OwnLimit::FromSending { due: counted.alarm_at, hours })
+            }
+            (DutyState::NotStarted, InformedBy::Acknowledgement) => Some(OwnLimit::FromAcknowledgement { hours }),
+            (DutyState::Running(due) | DutyState::Breached(due), InformedBy::Earlier) => {
+                Some(OwnLimit::Running(due.alarm_at.min(counted.alarm_at)))
+            }
+            (DutyState::Running(due) | DutyState::Breached(due), InformedBy::Acknowledgement) => {
+                Some(OwnLimit::Running(due.alarm_at))
+            }
+            _ => None,
         }
     }
+}
 
-    fn of_notice(&self, notice: &NoticeLetter<'_>) -> Result<LetterText, report::ReportError> {
-        self.as_correspondence().of_notice(notice)
+/// Why `mailbox` is written to once more about a notice, or for the first time where others were told before.
+fn occasion<'a>(told: &'a Told, mailbox: &MailboxId, own: &DeliveryId) -> Occasion<'a> {
+    let mut before = told.sent.iter().filter(|sent| sent.delivery != own.as_str());
+    match before.clone().next() {
+        None => Occasion::Telling,
+        Some(_) if before.any(|sent| sent.endpoint == mailbox.as_str()) => Occasion::Reminder,
+        Some(first) => Occasion::Colleagues { sent_to: place_of(&first.address), sent_at: first.at },
     }
+}
 
-    fn of_confirmation(&self) -> LetterText {
-        self.as_correspondence().of_confirmation()
-    }
+/// What people know of an endpoint: the mailbox, or the host of a webhook, whose whole address may hold a secret.
+fn place_of(address: &str) -> &str {
+    let after = address.split_once("://").map_or(address, |(_, after)| after);
+    after.split(['/', '?', '#']).next().unwrap_or(after)
 }
 
 /// The message and its envelope; a letter that cannot be written down is an attempt that failed.
@@ -245,12 +239,6 @@ fn posted(
             (Dispatch::Unsent { recipient, message_id, kind: FailureKind::InvalidRequest, reason }, Vec::new())
         }
     }
-}
-
-/// Whom to ask at an organisation: its data protection officer, or whoever comes closest.
-pub(super) fn contact_of(contacts: &[Contact]) -> Option<&Contact> {
-    let of_role = |role: &&str| contacts.iter().find(|contact| contact.role == *role);
-    ["dpo", "contact_point", "breach_desk"].iter().find_map(of_role).or(contacts.first())
 }
 
 /// A contact as documents show it.

@@ -3,11 +3,11 @@
 //! A link is the id of its delivery and a tag that only this service makes, so nothing is stored for it. Looking changes nothing.
 
 use serde_json::json;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::acknowledge::{Acknowledgement, Proof};
 use super::claim_deliveries::own_clocks;
-use super::letters::{contact_of, document_contact};
+use super::letters::document_contact;
 use super::record::Deed;
 use super::{Service, ServiceError};
 use crate::crypto::sha256_hex;
@@ -17,12 +17,14 @@ use crate::domain::event::EventType;
 use crate::domain::id::{DeliveryId, NoticeId};
 use crate::domain::incident::Notice;
 use crate::domain::receipt::{Acknowledger, Means, ReceiptLevel};
-use crate::report::{Acknowledged, Envelope, Mailbox};
+use crate::report::{Acknowledged, Envelope, Mailbox, Matter};
 use crate::store::mail_evidence::{self, Mailed};
 use crate::store::{AnyConnection, deliveries, endpoints, ledger, letters, mailboxes, notices};
 
 /// What a tag of a link is for.
 const PURPOSE: &str = "link";
+/// How long after its acknowledgement a notice can be read by a link.
+const LASTS: Duration = Duration::days(30);
 
 /// Who follows a link, as far as that can be told. Only a digest of it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,10 @@ pub struct Visitor {
 pub enum Linked {
     /// A notice, from outside.
     Notice(Box<Envelope>),
+    /// A notice with what it says.
+    Opened(Box<Opened>),
+    /// A notice whose link has done its work: it was acknowledged long ago, or it was acknowledged and a newer one is there.
+    Spent(Box<Envelope>),
     /// A mailbox that is to be confirmed.
     Mailbox(Mailbox),
 }
@@ -67,10 +73,13 @@ impl Service {
     }
 
     /// The content of the notice behind a link; the first time is recorded as receipt "accessed", and the notice has arrived by it.
-    pub async fn read_by_link(&self, token: &str, visitor: Visitor) -> Result<Opened, ServiceError> {
+    pub async fn read_by_link(&self, token: &str, visitor: Visitor) -> Result<Linked, ServiceError> {
         let (service, delivery, now) = (self.clone(), self.linked(token)?, self.clock.now());
         let work = move |connection: &mut AnyConnection| {
             let (mailed, id) = linked_notice(connection, &delivery)?;
+            if let spent @ Linked::Spent(_) = service.look_behind(connection, &delivery, now)? {
+                return Ok((spent, false));
+            }
             let fact = notices::facts(connection, &[id.as_str()])?.pop().ok_or(ServiceError::NotFound)?;
             let seen = (Means::Link, Some(visitor.evidence(&delivery)));
             let told = service.note_access(connection, (&mailed.holder(), &fact), seen, now)?;
@@ -78,8 +87,8 @@ impl Service {
             let exact = notice.content.get().to_owned();
             let content = ShareContent::from_stored(&exact)
                 .map_err(|_| ServiceError::Internal(format!("notice content of {id} cannot be read")))?;
-            let envelope = service.envelope(connection, &notice, now)?;
-            Ok::<_, ServiceError>((Opened { envelope, content, exact }, told))
+            let envelope = service.envelope(connection, &notice)?;
+            Ok::<_, ServiceError>((Linked::Opened(Box::new(Opened { envelope, content, exact })), told))
         };
         let (opened, told) = self.store.write(work).await?;
         if told {
@@ -94,23 +103,28 @@ impl Service {
         token: &str,
         by: Acknowledger,
         visitor: Visitor,
-    ) -> Result<Envelope, ServiceError> {
+    ) -> Result<Linked, ServiceError> {
         let (service, delivery, now) = (self.clone(), self.linked(token)?, self.clock.now());
         let work = move |connection: &mut AnyConnection| {
             let (mailed, id) = linked_notice(connection, &delivery)?;
+            if let spent @ Linked::Spent(_) = service.look_behind(connection, &delivery, now)? {
+                return Ok((spent, false));
+            }
             let fact = notices::facts(connection, &[id.as_str()])?.pop().ok_or(ServiceError::NotFound)?;
             let acknowledgement = Acknowledgement { content_sha256: fact.content_sha256.clone(), by };
-            let proof = Proof { evidence_sha256: Some(visitor.evidence(&delivery)), ..Proof::of(Means::Link) };
+            let (visit, digest) = (visitor.visit(&delivery), visitor.evidence(&delivery));
+            let proof = Proof { means: Means::Link, evidence_sha256: Some(digest), evidence: Some(visit) };
             let actor = mailed.holder();
             let (_, told) = service.acknowledge_in(connection, (&actor, &fact), acknowledgement, proof, now)?;
             let notice = notices::find(connection, &mailed.organisation, &id)?.ok_or(ServiceError::NotFound)?;
-            Ok::<_, ServiceError>((service.envelope(connection, &notice, now)?, told))
+            // Whoever acknowledges gets the receipt, even of a notice that a newer one has superseded.
+            Ok::<_, ServiceError>((Linked::Notice(Box::new(service.envelope(connection, &notice)?)), told))
         };
-        let (envelope, told) = self.store.write(work).await?;
+        let (linked, told) = self.store.write(work).await?;
         if told {
             self.nudge.notify_waiters();
         }
-        Ok(envelope)
+        Ok(linked)
     }
 
     /// Confirms the mailbox that a link was sent to; what is owed to it goes out at once. A second time changes nothing, unless it has
@@ -164,50 +178,55 @@ impl Service {
         }
         let (mailed, id) = linked_notice(connection, delivery)?;
         let notice = notices::find(connection, &mailed.organisation, &id)?.ok_or(ServiceError::NotFound)?;
-        Ok(Linked::Notice(Box::new(self.envelope(connection, &notice, now)?)))
+        let envelope = Box::new(self.envelope(connection, &notice)?);
+        // A notice of a withdrawn incident is superseded by that of the withdrawal.
+        let is_spent = envelope.acknowledged.as_ref().is_some_and(|by| envelope.superseded || by.at + LASTS <= now);
+        Ok(if is_spent { Linked::Spent(envelope) } else { Linked::Notice(envelope) })
     }
 
-    fn envelope(
-        &self,
-        connection: &mut AnyConnection,
-        notice: &Notice,
-        now: OffsetDateTime,
-    ) -> Result<Envelope, ServiceError> {
+    fn envelope(&self, connection: &mut AnyConnection, notice: &Notice) -> Result<Envelope, ServiceError> {
         let summary = &notice.summary;
         let id = summary.id.as_str();
         let told = letters::told(connection, &[id])?.remove(id).ok_or(ServiceError::NotFound)?;
-        let processor = mailboxes::addressable(connection, &[summary.processor.id.as_str()])?.pop();
         let clocks = own_clocks(connection, &[id])?;
         let clock = clocks.get(&(summary.incident.clone(), summary.controller.id.clone()));
+        let sent_at = told.first_sent_at.unwrap_or(summary.created_at);
+        let public_url = self.public_url.as_str().trim_end_matches('/');
         let acknowledged = notice.receipts.iter().find(|receipt| receipt.level == ReceiptLevel::Acknowledged);
         Ok(Envelope {
             language: told.terms.language.clone(),
             processor: summary.processor.name.clone(),
-            contact: processor.and_then(|processor| contact_of(&processor.contacts).map(document_contact)),
+            contact: told.contact.as_ref().map(document_contact),
             controller: summary.controller.name.clone(),
             notice: id.to_owned(),
             incident: summary.incident.to_string(),
             sequence: summary.sequence,
+            matter: Matter::of(&summary.kind, told.incident),
             kind: summary.kind.strip_prefix("notice.").unwrap_or(&summary.kind).to_owned(),
             content_sha256: summary.content_sha256.clone(),
             made_at: summary.created_at,
-            due: clock.and_then(|duty| self.due(duty, now)).and_then(|(due, runs)| Some((due.legal_due_at?, runs))),
+            limit: clock.and_then(|duty| self.own_limit(duty, summary.informed_by, sent_at)),
             superseded: told.superseded,
             acknowledged: acknowledged.and_then(|receipt| {
                 let by = receipt.by.clone()?;
                 let (at, receipt, jws) = (receipt.at, receipt.id.to_string(), receipt.jws.clone());
                 Some(Acknowledged { at, name: by.name, role: by.role, receipt, jws })
             }),
-            keys_url: format!("{}/.well-known/jwks.json", self.public_url.as_str().trim_end_matches('/')),
+            notice_url: format!("{public_url}/v1/notices/{id}"),
+            keys_url: format!("{public_url}/.well-known/jwks.json"),
         })
     }
 }
 
 impl Visitor {
+    /// What is known of a visit: through which letter, from which address, with which program.
+    fn visit(&self, delivery: &DeliveryId) -> String {
+        json!({"delivery": delivery, "address": self.address, "user_agent": self.user_agent}).to_string()
+    }
+
     /// The digest that stands for a visit.
     fn evidence(&self, delivery: &DeliveryId) -> String {
-        let visit = json!({"delivery": delivery, "address": self.address, "user_agent": self.user_agent});
-        sha256_hex(visit.to_string().as_bytes())
+        sha256_hex(self.visit(delivery).as_bytes())
     }
 }
 

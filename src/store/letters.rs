@@ -5,22 +5,36 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::among::among;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::Door;
-use super::schema::{agreement, agreement_version, notice};
+use super::schema::{agreement, agreement_version, delivery, endpoint, notice};
+use super::schema_of_delivery::attempt;
+use crate::domain::content::{Known, ShareContent};
+use crate::domain::event::EventType;
 use crate::domain::fault::Faults;
 use crate::domain::id::NoticeId;
+use crate::domain::organisation::Contact;
 use crate::domain::parse::Place;
 use crate::domain::terms::Terms;
+use crate::domain::vocabulary::IncidentKind;
 
 /// What the letters about one notice have to know beside the notice itself.
 #[derive(Debug, Clone)]
 pub struct Told {
     /// What tells it: the type of its event.
     pub kind: String,
+    /// What kind of incident it tells of. That of the incident may have moved on, in a version that nobody may see yet.
+    pub incident: IncidentKind,
+    /// The contact point that it names.
+    pub contact: Option<Contact>,
+    /// Where it was sent to, reminders included, oldest first.
+    pub sent: Vec<Sent>,
+    /// When the first notice of the same incident was first sent to the same controller, UTC.
+    pub first_sent_at: Option<OffsetDateTime>,
     /// The terms that it was told under.
     pub terms: Arc<Terms>,
     /// The first notice of the same incident to the same controller, and its number.
@@ -29,22 +43,44 @@ pub struct Told {
     pub superseded: bool,
 }
 
+/// The first attempt of a message about a notice to its controller.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The id of the delivery.
+    pub delivery: String,
+    /// The id of the endpoint.
+    pub endpoint: String,
+    /// Its address.
+    pub address: String,
+    /// When, UTC.
+    pub at: OffsetDateTime,
+}
+
 /// What the letters about the notices `ids` have to know, by the id of the notice.
 pub fn told(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<String, Told>, StoreError> {
-    type Row = (String, String, String, String, String);
+    type Row = (String, String, String, String, String, String);
     let under = agreement_version::agreement_id
         .eq(notice::agreement_id)
         .and(agreement_version::version.eq(notice::agreement_version));
     let wanted = among(connection, notice::id, ids)?;
-    let columns = (notice::id, notice::type_, notice::incident_id, notice::controller_id, agreement_version::terms);
+    let columns = (
+        notice::id,
+        notice::type_,
+        notice::incident_id,
+        notice::controller_id,
+        agreement_version::terms,
+        notice::content,
+    );
     let rows: Vec<Row> =
         notice::table.inner_join(agreement_version::table.on(under)).filter(wanted).select(columns).load(connection)?;
     let incidents: Vec<&str> = rows.iter().map(|row| row.2.as_str()).collect();
     let controllers: Vec<&str> = rows.iter().map(|row| row.3.as_str()).collect();
     let series = series(connection, &incidents, &controllers)?;
+    let of_series: Vec<&str> = series.values().flatten().map(|(id, _)| id.as_str()).collect();
+    let sent = sent(connection, &of_series)?;
     let mut known: HashMap<&str, Arc<Terms>> = HashMap::new();
     let mut told = HashMap::with_capacity(rows.len());
-    for (id, kind, incident, controller, stored) in &rows {
+    for (id, kind, incident, controller, stored, content) in &rows {
         let door = Door { table: "notice", id };
         let terms = match known.get(stored.as_str()) {
             Some(terms) => Arc::clone(terms),
@@ -54,9 +90,44 @@ pub fn told(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<Stri
         let (first, last) =
             all.and_then(|all| all.first().zip(all.last())).ok_or_else(|| door.corrupt("incident_id"))?;
         let first = (door.parse("id", &first.0)?, first.1);
-        told.insert(id.clone(), Told { kind: kind.clone(), terms, first, superseded: last.0 != *id });
+        let content = ShareContent::from_stored(content).map_err(|_| door.corrupt("content"))?.common;
+        let contact = match &content.contact {
+            Known::Known(contact) => Some(contact.clone()),
+            Known::Unknown(_) | Known::Absent => None,
+        };
+        let (kind, incident, superseded) = (kind.clone(), content.kind, last.0 != *id);
+        let first_sent_at =
+            all.into_iter().flatten().filter_map(|(id, _)| Some(sent.get(id.as_str())?.first()?.at)).min();
+        let sent = sent.get(id).cloned().unwrap_or_default();
+        told.insert(id.clone(), Told { kind, incident, contact, sent, first_sent_at, terms, first, superseded });
     }
     Ok(told)
+}
+
+/// Where the notices `ids` were sent to, oldest first, by the id of the notice.
+fn sent(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<String, Vec<Sent>>, StoreError> {
+    let wanted = among(connection, delivery::notice_id, ids)?;
+    let rows: Vec<(String, String, String, String, i64)> = delivery::table
+        .inner_join(attempt::table.on(attempt::delivery_id.eq(delivery::id).and(attempt::number.eq(1))))
+        .inner_join(endpoint::table.on(endpoint::id.eq(delivery::endpoint_id)))
+        .filter(delivery::notice_id.is_not_null())
+        .filter(wanted)
+        .filter(delivery::type_.ne(EventType::NoticeEscalated.as_str()))
+        .order((attempt::started_at, delivery::id))
+        .select((
+            delivery::notice_id.assume_not_null(),
+            delivery::id,
+            endpoint::id,
+            endpoint::address,
+            attempt::started_at,
+        ))
+        .load(connection)?;
+    let mut sent: HashMap<String, Vec<Sent>> = HashMap::new();
+    for (notice, delivery, endpoint, address, started_at) in rows {
+        let at = Door { table: "attempt", id: &delivery }.instant("started_at", started_at)?;
+        sent.entry(notice).or_default().push(Sent { delivery, endpoint, address, at });
+    }
+    Ok(sent)
 }
 
 /// Notices with their numbers, by incident and controller, oldest first.

@@ -103,6 +103,9 @@ mailing! {
         let receipt = mailing.receipt("acknowledged").await;
         assert!(page.contains(&text(&receipt["jws"])) && page.contains("Erika Beispiel (Datenschutz)"), "{page}");
         assert_eq!((&receipt["means"], &receipt["by"]["name"]), (&json!("link"), &json!("Erika Beispiel")));
+        let visit = text(&receipt["evidence"]);
+        assert_eq!(receipt["evidence_sha256"], art33::crypto::sha256_hex(visit.as_bytes()));
+        assert!(visit.contains("127.0.0.1"), "{visit}");
         assert_eq!(mailing.trace().await.1[0]["state"], "acknowledged");
         let before = mailing.trace().await;
         let again = html(&mailing.form(&path, "name=Somebody+Else&role=x").await.expect(200));

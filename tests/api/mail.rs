@@ -17,7 +17,7 @@ mailing! {
         let filed = mailing.file().await;
         let letter = mailing.letter().await;
         assert_eq!(letter.recipient, "desk@beispielwerk.example");
-        assert!(letter.subject.contains("Art. 33 Abs. 2 DSGVO"), "{}", letter.subject);
+        assert!(letter.text.contains("Art. 33 Abs. 2 DSGVO"), "{}", letter.text);
         let notice = mailing.notices().await[0].clone();
         for named in ["id", "content_sha256", "incident"].map(|member| text(&notice[member])) {
             assert!(letter.text.contains(&named), "{named} is missing:\n{}", letter.text);

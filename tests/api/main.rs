@@ -28,6 +28,7 @@ mod idempotency;
 mod import;
 mod instructions;
 mod ledger;
+mod letters;
 mod links;
 mod lint;
 mod mail;

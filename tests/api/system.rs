@@ -145,6 +145,13 @@ mod an_unreachable_database {
             let answer = client.get(path).await.expect(503);
             assert_eq!((answer.problem(), answer.header("retry-after")), ("unavailable", "2"));
         }
+        let url = app.service().link(&"dlv_01m809fwm9ek997jq80dmyshv2".parse().unwrap());
+        let page = app.anonymous().get(&url[url.find("/l/").unwrap()..]).await.expect(503);
+        let seen = String::from_utf8_lossy(&page.body);
+        assert!(
+            seen.contains("Gerade nicht erreichbar") && page.header("retry-after") == "2",
+            "people read a page: {seen}"
+        );
         app.anonymous().get("/healthz").await.expect(200);
         execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true"));
         for path in ["/readyz", "/v1/notices"] {

@@ -33,9 +33,17 @@ both! {
         let shown = world.processor().get(&path(&task)).await.expect(200).json;
         assert_eq!((&shown["language"], &shown["results"]), (&json!("de"), &json!([])));
         let script = shown["script"].to_string();
-        for said in ["Muster Lernsysteme GmbH", "Fernwerk AG", "on_call", "+49 711 123456", &text(&task["notice"])] {
+        let incident = text(&task["incident"]);
+        let reference = format!("{}-1", incident[incident.len() - 6..].to_uppercase());
+        let breach = "eine Verletzung des Schutzes personenbezogener Daten (Art. 33 Abs. 2 DSGVO)";
+        let notice = text(&task["notice"]);
+        for said in ["Muster Lernsysteme GmbH", "Fernwerk AG", "on_call", "+49 711 123456", &notice, &reference, breach, "vorlesen", "report_url"] {
             assert!(script.contains(said), "{said}: {script}");
         }
+        let url = text(&shown["report_url"]);
+        let report = app.as_org(&world.processor, "exports:read").get(&url[url.find("/v1/").unwrap()..]).await.expect(200);
+        assert!(report.body.starts_with(b"%PDF"), "staff prints what it reads out or hands over");
+        assert!(shown["form"].to_string().contains("Der Inhalt der Mitteilung wurde vorgelesen oder übergeben"));
         for unsaid in ["Open share link", "confidentiality", "A link was public"] {
             assert!(!shown.to_string().contains(unsaid), "{unsaid}: {shown}");
         }

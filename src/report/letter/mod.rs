@@ -1,13 +1,18 @@
-//! The text of letters to mailboxes: who tells whom that something waits, and where. Never what it is.
+//! The text of letters to mailboxes: who tells whom that something waits, of what class, and where. Never what it says.
 //!
 //! Pure functions over words that stand in data files, one for each language.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use time::OffsetDateTime;
 
 use super::labels::Labels;
+use super::outside::{self, Matter, OwnLimit};
 use super::{Contact, Display, Language, ReportError};
+
+/// The longest name in a subject, in characters; what is over it would push the reference out of sight.
+const NAME_IN_SUBJECT: usize = 36;
 
 /// Subject and text of a letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +23,29 @@ pub struct LetterText {
     pub text: String,
 }
 
+/// Why somebody is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion<'a> {
+    /// To be told.
+    Telling,
+    /// Told before, and not acknowledged yet.
+    Reminder,
+    /// Somebody else there was told before, and has not acknowledged it.
+    Colleagues {
+        /// Where that was sent.
+        sent_to: &'a str,
+        /// When.
+        sent_at: OffsetDateTime,
+    },
+}
+
 /// What a letter about a notice says.
 #[derive(Debug, Clone)]
 pub struct NoticeLetter<'a> {
-    /// Whether it was told before and is not acknowledged yet.
-    pub is_reminder: bool,
+    /// Why it is written.
+    pub occasion: Occasion<'a>,
+    /// What it is about, as far as an e-mail may say that.
+    pub matter: Matter,
     /// Code of the kind of notice, such as `initial`.
     pub kind: &'a str,
     /// Id of the notice.
@@ -35,8 +58,10 @@ pub struct NoticeLetter<'a> {
     pub content_sha256: &'a str,
     /// When it was made.
     pub made_at: OffsetDateTime,
-    /// When the controller's own time limit towards its authority ends, and whether it runs by now.
-    pub due: Option<(OffsetDateTime, bool)>,
+    /// Where the controller's own limit stands, if it has one.
+    pub limit: Option<OwnLimit>,
+    /// The contact point that the notice names; its name is not written.
+    pub contact: Option<&'a Contact>,
 }
 
 /// Who writes to whom, and how: what all letters have in common.
@@ -48,14 +73,10 @@ pub struct Correspondence<'a> {
     pub zone: &'a str,
     /// Name of the processor.
     pub processor: &'a str,
-    /// Whom to ask there; its name is not written.
-    pub contact: Option<&'a Contact>,
     /// Name of the controller.
     pub controller: &'a str,
     /// The page that the letter leads to.
     pub link: &'a str,
-    /// How every address of this service begins.
-    pub public_url: &'a str,
 }
 
 // The files are embedded, so they cannot be missing; a test reads both.
@@ -69,143 +90,89 @@ impl Correspondence<'_> {
     /// When the zone is not known.
     pub fn of_notice(&self, notice: &NoticeLetter<'_>) -> Result<LetterText, ReportError> {
         let display = Display::new(self.zone, self.language)?;
-        let (subject, opening) =
-            if notice.is_reminder { ("subject_reminder", "reminder") } else { ("subject_notice", "notice") };
-        let due = notice.due.map(|(due, is_running)| {
-            let clock = self.word(if is_running { "clock_running" } else { "clock_waiting" });
-            clock.replace("{due}", &display.moment(due))
-        });
-        let facts = self
-            .word("facts")
-            .replace("{notice}", notice.notice)
-            .replace("{incident}", notice.incident)
-            .replace("{kind}", self.language.labels().get("notice_kind", notice.kind))
-            .replace("{sequence}", &notice.sequence.to_string())
-            .replace("{made_at}", &display.moment(notice.made_at))
-            .replace("{content_sha256}", notice.content_sha256);
-        let common = |code| Some(self.filled(code));
+        let (sent_to, sent_at) = match notice.occasion {
+            Occasion::Colleagues { sent_to, sent_at } => (sent_to, display.moment(sent_at)),
+            Occasion::Telling | Occasion::Reminder => ("", String::new()),
+        };
+        let (reference, made_at) =
+            (outside::reference(notice.incident, notice.sequence), display.moment(notice.made_at));
+        let (sequence, contact) = (notice.sequence.to_string(), notice.contact.map(|contact| self.lines(contact)));
+        let limit = notice.limit.map(|limit| limit.said(&display));
+        let mut places = vec![
+            ("{matter}", notice.matter.phrase(self.language)),
+            ("{sent_to}", sent_to),
+            ("{sent_at}", &sent_at),
+            ("{reference}", &reference),
+            ("{notice}", notice.notice),
+            ("{incident}", notice.incident),
+            ("{kind}", self.language.labels().get("notice_kind", notice.kind)),
+            ("{sequence}", &sequence),
+            ("{made_at}", &made_at),
+            ("{content_sha256}", notice.content_sha256),
+            ("{contact}", contact.as_deref().unwrap_or_default()),
+        ];
+        places.extend(limit.iter().flat_map(|(_, filled)| filled).map(|(place, value)| (*place, value.as_str())));
+        let group = notice.matter.code();
+        let (subject, opening) = match notice.occasion {
+            Occasion::Telling => ("subject", (group, "telling")),
+            Occasion::Reminder => ("subject_reminder", ("letter", "reminder")),
+            Occasion::Colleagues { .. } => ("subject", ("letter", "colleagues")),
+        };
+        let common = |code| Some(("letter", code));
         let parts = [
-            common(opening),
+            common("head"),
+            Some(opening),
+            common("place"),
+            limit.as_ref().and_then(|(code, _)| common(code)),
             common("link"),
-            Some(facts),
-            due,
+            common("facts"),
             common("privacy"),
             common("verify"),
-            self.contact_lines(),
+            common(if contact.is_some() { "contact" } else { "contact_agreed" }),
             common("end"),
         ];
-        let subject = self.filled(subject).replace("{reference}", &reference(notice));
-        Ok(LetterText { subject, text: joined(parts) })
+        Ok(LetterText { subject: self.subject((group, subject), &places), text: self.text(&parts, &places) })
     }
 
     /// The letter that asks whether the address is right.
     pub fn of_confirmation(&self) -> LetterText {
-        let common = |code| Some(self.filled(code));
-        let parts = [common("confirmation"), common("confirmation_link"), self.contact_lines(), common("end")];
-        LetterText { subject: self.filled("subject_confirmation"), text: joined(parts) }
+        let parts = ["head", "confirmation", "place", "confirmation_link", "end"].map(|code| Some(("letter", code)));
+        LetterText { subject: self.subject(("letter", "subject_confirmation"), &[]), text: self.text(&parts, &[]) }
     }
 
-    fn word(&self, code: &'static str) -> &'static str {
-        let labels: &'static Labels = match self.language {
-            Language::German => &GERMAN,
-            Language::English => &ENGLISH,
+    fn subject(&self, word: (&'static str, &'static str), places: &[(&str, &str)]) -> String {
+        let name = shortened(self.processor);
+        self.filled(word, &name, places)
+    }
+
+    fn text(&self, parts: &[Option<(&'static str, &'static str)>], places: &[(&str, &str)]) -> String {
+        let written = parts.iter().flatten().map(|word| self.filled(*word, self.processor, places));
+        written.collect::<Vec<_>>().join("\n")
+    }
+
+    fn filled(&self, (group, code): (&'static str, &'static str), processor: &str, places: &[(&str, &str)]) -> String {
+        let words = match self.language {
+            Language::German => &*GERMAN,
+            Language::English => &*ENGLISH,
         };
-        labels.get("letter", code)
+        let own = [("{processor}", processor), ("{controller}", self.controller), ("{link}", self.link)];
+        outside::fill(words.get(group, code), &[own.as_slice(), places].concat())
     }
 
-    fn filled(&self, code: &'static str) -> String {
-        let keys = format!("{}/.well-known/jwks.json", self.public_url);
-        self.word(code)
-            .replace("{link}", self.link)
-            .replace("{public_url}", self.public_url)
-            .replace("{keys_url}", &keys)
-            .replace("{controller}", self.controller)
-            .replace("{processor}", self.processor)
-    }
-
-    fn contact_lines(&self) -> Option<String> {
-        let contact = self.contact?;
+    fn lines(&self, contact: &Contact) -> String {
         let role = self.language.labels().get("contact_role", &contact.role);
         let lines = [Some(role), contact.email.as_deref(), contact.phone.as_deref()];
-        let lines: Vec<&str> = lines.into_iter().flatten().collect();
-        Some(self.filled("contact").replace("{contact}", &lines.join("\n")))
+        lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 }
 
-/// Short enough to say on the telephone: the end of the incident's id, and the number of the notice.
-fn reference(notice: &NoticeLetter<'_>) -> String {
-    let tail: String = notice.incident.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect();
-    format!("{}-{}", tail.to_uppercase(), notice.sequence)
-}
-
-fn joined<const N: usize>(parts: [Option<String>; N]) -> String {
-    parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
+/// A name that fits into a subject.
+fn shortened(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(NAME_IN_SUBJECT) {
+        None => Cow::Borrowed(name),
+        Some(_) => Cow::Owned(name.chars().take(NAME_IN_SUBJECT - 1).chain(['…']).collect()),
+    }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    fn letter(language: Language, is_reminder: bool) -> LetterText {
-        let contact = Contact {
-            role: "dpo".into(),
-            name: "Erika Beispiel".into(),
-            email: Some("dpo@lernsysteme.example".into()),
-            phone: Some("+49 711 5550199".into()),
-        };
-        let correspondence = Correspondence {
-            language,
-            zone: "Europe/Berlin",
-            processor: "Muster Lernsysteme GmbH",
-            contact: Some(&contact),
-            controller: "Beispielwerk AG",
-            link: "https://art33.example/l/dlv_1.abc",
-            public_url: "https://art33.example",
-        };
-        let notice = NoticeLetter {
-            is_reminder,
-            kind: "initial",
-            notice: "ntc_1",
-            incident: "inc_01m809fw25eys943x3qnrzrb1s",
-            sequence: 2,
-            content_sha256: "c28c",
-            made_at: datetime!(2026-11-22 00:40 UTC),
-            due: Some((datetime!(2026-11-25 01:00 UTC), is_reminder)),
-        };
-        correspondence.of_notice(&notice).unwrap()
-    }
-
-    #[test]
-    fn a_letter_names_parties_place_and_digest_and_leaves_no_gap() {
-        for (language, subject) in [
-            (Language::German, "Muster Lernsysteme GmbH: Mitteilung nach Art. 33 Abs. 2 DSGVO liegt bereit (RZRB1S-2)"),
-            (Language::English, "Muster Lernsysteme GmbH: a notice under Art. 33(2) GDPR is waiting (RZRB1S-2)"),
-        ] {
-            let letter = letter(language, false);
-            assert_eq!(letter.subject, subject);
-            for word in ["https://art33.example/l/dlv_1.abc", "ntc_1", "c28c", "dpo@lernsysteme.example", "Art. 33"] {
-                assert!(letter.text.contains(word), "{word} is missing:\n{}", letter.text);
-            }
-            assert!(!letter.text.contains(['{', '}']), "{}", letter.text);
-            assert!(!letter.text.contains("Erika"), "a person is named");
-        }
-    }
-
-    #[test]
-    fn a_reminder_says_so_and_that_the_clock_runs() {
-        let letter = letter(Language::English, true);
-        assert!(letter.subject.starts_with("Reminder"));
-        assert!(letter.text.contains("is running"), "{}", letter.text);
-        assert!(letter.text.contains("25 November 2026, 02:00 CET"), "{}", letter.text);
-    }
-
-    #[test]
-    fn both_languages_have_the_same_words() {
-        let keys = |labels: &'static Labels| labels.each().map(|(_, code, _)| code).collect::<Vec<_>>();
-        assert_eq!(keys(&GERMAN), keys(&ENGLISH));
-        assert!(keys(&GERMAN).len() > 10);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! The pages behind links in letters, as HTML: what waits, what it says, that it was acknowledged. They need no script.
+//! The pages behind links in letters, as HTML: what waits, what it says, that it was acknowledged, what went wrong. They need no script.
 //!
 //! Pure functions over templates and words that stand in files. Who may see a page is not decided here.
 
@@ -8,6 +8,7 @@ use askama::Template;
 use time::OffsetDateTime;
 
 use super::labels::Labels;
+use super::outside::{self, Matter, OwnLimit};
 use super::{Contact, Display, Language, ReportError, Section};
 
 /// The words of the pages in one language.
@@ -28,6 +29,10 @@ impl Words {
 
     pub(super) fn get(self, code: &'static str) -> &'static str {
         self.0.get("page", code)
+    }
+
+    fn of_denial(self, why: Denial) -> (&'static str, &'static str) {
+        (self.0.get("denial_title", why.code()), self.0.get("denial", why.code()))
     }
 }
 
@@ -51,7 +56,7 @@ pub struct Envelope {
     pub language: String,
     /// Name of the processor.
     pub processor: String,
-    /// Whom to ask there.
+    /// The contact point that the notice names.
     pub contact: Option<Contact>,
     /// Name of the controller.
     pub controller: String,
@@ -61,18 +66,22 @@ pub struct Envelope {
     pub incident: String,
     /// Number within the incident and the controller.
     pub sequence: i32,
+    /// What it is about, as far as that may be said before it is read.
+    pub matter: Matter,
     /// Code of the kind, such as `initial`.
     pub kind: String,
     /// SHA-256 of the content.
     pub content_sha256: String,
     /// When it was made.
     pub made_at: OffsetDateTime,
-    /// When the controller's own limit ends, and whether it runs by now.
-    pub due: Option<(OffsetDateTime, bool)>,
+    /// Where the controller's own limit stands, if it has one.
+    pub limit: Option<OwnLimit>,
     /// Whether there is a newer notice on the same incident.
     pub superseded: bool,
     /// Who acknowledged it, if somebody has.
     pub acknowledged: Option<Acknowledged>,
+    /// Where the controller reads it with its own access.
+    pub notice_url: String,
     /// Where the public keys are.
     pub keys_url: String,
 }
@@ -101,6 +110,8 @@ pub enum Shown<'a> {
     Unfilled,
     /// What it says, for people and as the exact text.
     Content(&'a [Section], &'a str),
+    /// Nothing any more: the link has done its work.
+    Spent,
 }
 
 /// A mailbox that is to be confirmed.
@@ -125,6 +136,27 @@ pub enum Denial {
     Missing,
     /// The request did not come from a page of ours.
     Foreign,
+    /// What was sent is no form of ours.
+    Unreadable,
+    /// It was asked for too often.
+    Busy,
+    /// It cannot be had at the moment.
+    Unavailable,
+    /// Something failed here.
+    Failed,
+}
+
+impl Denial {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Foreign => "foreign",
+            Self::Unreadable => "unreadable",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 #[derive(Template)]
@@ -134,14 +166,30 @@ struct NoticeTemplate<'a> {
     page: &'a Page<'a>,
     title: &'static str,
     envelope: &'a Envelope,
+    reference: String,
+    waiting: String,
     kind: &'a str,
     made_at: String,
-    due: Option<(&'static str, String)>,
+    limit: Option<String>,
+    next: [String; 3],
+    foreign: String,
     acknowledged_at: Option<String>,
-    contact_role: String,
+    contact_role: &'a str,
     sections: &'a [Section],
     exact: Option<&'a str>,
     is_unfilled: bool,
+}
+
+#[derive(Template)]
+#[template(path = "link/spent.html")]
+struct SpentTemplate<'a> {
+    words: Words,
+    page: &'a Page<'a>,
+    title: &'static str,
+    envelope: &'a Envelope,
+    reference: String,
+    ask: String,
+    contact_role: &'a str,
 }
 
 #[derive(Template)]
@@ -158,7 +206,7 @@ struct MailboxTemplate<'a> {
 struct MessageTemplate<'a> {
     page: &'a Page<'a>,
     title: &'static str,
-    texts: [&'static str; 2],
+    texts: [(&'static str, &'static str, &'static str); 2],
 }
 
 impl Page<'_> {
@@ -169,26 +217,43 @@ impl Page<'_> {
     pub fn notice(&self, envelope: &Envelope, shown: Shown<'_>) -> Result<String, ReportError> {
         let (words, display) = (Words::of(self.language), Display::new(self.zone, self.language)?);
         let labels = self.language.labels();
+        let reference = outside::reference(&envelope.incident, envelope.sequence);
+        let with_reference = |code| words.get(code).replace("{reference}", &reference);
+        let contact_role = envelope.contact.as_ref().map_or("", |contact| labels.get("contact_role", &contact.role));
         let (sections, exact) = match shown {
             Shown::Envelope | Shown::Unfilled => (&[][..], None),
             Shown::Content(sections, exact) => (sections, Some(exact)),
+            Shown::Spent => {
+                let (title, ask) = (words.get("spent"), with_reference("spent_ask"));
+                return written(&SpentTemplate { words, page: self, title, envelope, ask, contact_role, reference });
+            }
         };
-        let due = envelope.due.map(|(due, is_running)| {
-            (words.get(if is_running { "due_running" } else { "due_waiting" }), display.moment(due))
-        });
-        let role = envelope.contact.as_ref().map(|contact| labels.get("contact_role", &contact.role).to_owned());
-        let kind = labels.get("notice_kind", &envelope.kind);
+        let foreign = if envelope.acknowledged.is_some() { "foreign_acknowledged" } else { "foreign_open" };
         written(&NoticeTemplate {
-            title: words.get("title"),
-            kind,
+            title: envelope.matter.title(self.language),
+            waiting: words.get("waiting").replace("{matter}", envelope.matter.phrase(self.language)),
+            kind: labels.get("notice_kind", &envelope.kind),
             made_at: display.moment(envelope.made_at),
-            due,
+            limit: envelope.limit.map(|limit| {
+                let (code, places) = limit.said(&display);
+                outside::fill(words.get(code), &places.each_ref().map(|(place, value)| (*place, value.as_str())))
+            }),
+            next: [
+                words.get("next_receipt").to_owned(),
+                match envelope.limit {
+                    Some(OwnLimit::Running(due)) => words.get("next_limit").replace("{due}", &display.moment(due)),
+                    _ => words.get("next_assessment").to_owned(),
+                },
+                with_reference("next_questions"),
+            ],
+            foreign: with_reference(foreign),
             acknowledged_at: envelope.acknowledged.as_ref().map(|acknowledged| display.moment(acknowledged.at)),
-            contact_role: role.unwrap_or_default(),
+            contact_role,
             is_unfilled: matches!(shown, Shown::Unfilled),
             page: self,
             words,
             envelope,
+            reference,
             sections,
             exact,
         })
@@ -208,12 +273,11 @@ impl Page<'_> {
     /// # Errors
     /// When it cannot be written.
     pub fn denial(&self, why: Denial) -> Result<String, ReportError> {
-        let (title, text) = match why {
-            Denial::Missing => ("title_missing", "missing"),
-            Denial::Foreign => ("title_refused", "refused"),
-        };
-        let texts = [Language::German, Language::English].map(|language| Words::of(language).get(text));
-        written(&MessageTemplate { page: self, title: Words::of(self.language).get(title), texts })
+        let texts = [Language::German, Language::English].map(|language| {
+            let (title, text) = Words::of(language).of_denial(why);
+            (language.tag(), title, text)
+        });
+        written(&MessageTemplate { page: self, title: texts[0].1, texts })
     }
 }
 
@@ -222,86 +286,4 @@ fn written(template: &impl Template) -> Result<String, ReportError> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    const TEMPLATES: [&str; 4] = [
-        include_str!("../../../templates/link/base.html"),
-        include_str!("../../../templates/link/notice.html"),
-        include_str!("../../../templates/link/mailbox.html"),
-        include_str!("../../../templates/link/message.html"),
-    ];
-
-    fn envelope() -> Envelope {
-        Envelope {
-            language: "de".into(),
-            processor: "Muster <b>Lernsysteme</b> GmbH".into(),
-            contact: None,
-            controller: "Beispielwerk AG".into(),
-            notice: "ntc_1".into(),
-            incident: "inc_1".into(),
-            sequence: 1,
-            kind: "initial".into(),
-            content_sha256: "c28c".into(),
-            made_at: datetime!(2026-11-22 00:40 UTC),
-            due: Some((datetime!(2026-11-25 01:00 UTC), false)),
-            superseded: false,
-            acknowledged: None,
-            keys_url: "https://art33.example/.well-known/jwks.json".into(),
-        }
-    }
-
-    fn page(language: Language) -> Page<'static> {
-        Page { language, zone: "Europe/Berlin", path: "/l/token", nonce: "once" }
-    }
-
-    #[test]
-    fn what_others_have_entered_is_text_and_no_markup() {
-        let html = page(Language::German).notice(&envelope(), Shown::Envelope).unwrap();
-        assert!(html.contains("Muster &#60;b&#62;Lernsysteme"), "{html}");
-        assert!(!html.contains("<b>"), "{html}");
-    }
-
-    #[test]
-    fn no_page_has_a_script_or_asks_others_for_anything() {
-        let mailbox = Mailbox {
-            language: "en".into(),
-            processor: "Muster GmbH".into(),
-            controller: "Beispielwerk AG".into(),
-            address: "desk@beispielwerk.example".into(),
-            is_confirmed: false,
-        };
-        for language in [Language::German, Language::English] {
-            let page = page(language);
-            let pages = [
-                page.notice(&envelope(), Shown::Content(&[], "{}")).unwrap(),
-                page.mailbox(&mailbox).unwrap(),
-                page.denial(Denial::Missing).unwrap(),
-                page.denial(Denial::Foreign).unwrap(),
-            ];
-            for html in pages {
-                assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())), "{html}");
-                for foreign in ["<script", "<img", "<link", "src=", "@import", "url("] {
-                    assert!(!html.contains(foreign), "{foreign} stands in {html}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_word_of_the_templates_stands_in_both_files() {
-        let all = TEMPLATES.concat();
-        let used: Vec<&str> =
-            all.split("words.get(\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(word, _)| word).collect();
-        assert!(used.len() > 20, "{used:?}");
-        for labels in [&*GERMAN, &*ENGLISH] {
-            let known: Vec<&str> = labels.each().map(|(_, code, _)| code).collect();
-            assert!(used.iter().all(|word| known.contains(word)), "{used:?} are not all in {known:?}");
-        }
-        let keys = |labels: &'static Labels| labels.each().map(|(_, code, _)| code).collect::<Vec<_>>();
-        assert_eq!(keys(&GERMAN), keys(&ENGLISH));
-    }
-}
+mod tests;
