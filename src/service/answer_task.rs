@@ -71,8 +71,10 @@ impl Service {
             TaskOutcome::Informed if !fact.delivered => {
                 self.told_by_person(connection, actor, &fact, (&task, &result, &evidence), now)?;
             }
-            TaskOutcome::WrongContact => escalations::hasten_ladder(connection, &task.notice, task.ladder, now)?,
-            TaskOutcome::Informed | TaskOutcome::NotReached => {}
+            TaskOutcome::WrongContact if task.step.is_some() => {
+                escalations::hasten_ladder(connection, &task.notice, task.ladder, now)?;
+            }
+            TaskOutcome::Informed | TaskOutcome::NotReached | TaskOutcome::WrongContact => {}
         }
         let task = find(connection)?;
         Answer::of(&Self::task_view(connection, task)?)
@@ -90,6 +92,7 @@ impl Service {
         let id = fact.id.as_str();
         notices::mark_delivered(connection, &[(id, result.at)])?;
         escalations::end(connection, &fact.id, &[Ladder::Delivered], End::Delivered)?;
+        tasks::close(connection, &[id], &[Ladder::Delivered], now)?;
         let by = Acknowledger { name: result.by.clone(), role: task.means.to_string() };
         let stage = Stage::new(ReceiptLevel::Delivered, result.at).by_means(Means::Manual).by_person(by);
         let (receipt, _) = self.issue_receipt(connection, fact, stage.proved_by(Some(evidence.to_owned())))?;

@@ -19,10 +19,11 @@ use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::terms::Ladder;
 use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, mail_evidence, micros, receipts};
+use crate::store::{AnyConnection, duties, endpoints, escalations, ledger, mail_evidence, micros, receipts, tasks};
 use crate::telemetry::{self, Timed};
 
 /// A request that was sent, and what came of it.
@@ -219,6 +220,7 @@ impl Service {
         let delivered: Vec<_> = arrivals.iter().map(|one| (one.notice.as_str(), one.at)).collect();
         notices::mark_delivered(connection, &delivered)?;
         let ids: Vec<&str> = delivered.iter().map(|(id, _)| *id).collect();
+        tasks::close(connection, &ids, &[Ladder::Delivered], self.clock.now())?;
         let mut changed = self.informed(duties::of_notices(connection, &ids)?, &delivered, facts);
         let all: Vec<Duty> = changed.values().flatten().cloned().collect();
         let known = receipts::of(connection, &ids)?;

@@ -70,7 +70,9 @@ impl LadderView {
         let plan = window.map(|window| window.plan(terms)).unwrap_or_default();
         // Nothing of a drill leaves, and what is over has no future.
         let has_future = over.is_none() && !notice.drill;
-        let planned = terms.iter().enumerate().skip(rows.len()).filter(|_| has_future);
+        // What came before a notice that took over stands with the one before it.
+        let come = rows.last().map_or(0, |row| usize::try_from(row.step).unwrap_or(0) + 1);
+        let planned = terms.iter().enumerate().skip(come).filter(|_| has_future);
         let planned = planned.map(|(index, step)| StepView::planned(index, step, plan.get(index).copied()));
         let steps = rows.iter().map(|row| StepView::of(row, over)).chain(planned).collect();
         Self { over, deadline_at: window.map(|window| window.deadline), steps }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::carry_out::Deadline;
 use super::file_incident::Told;
+use super::succession::estates;
 use super::{Service, ServiceError};
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
@@ -77,17 +78,28 @@ impl Service {
         if telling.drill {
             return Ok(false);
         }
+        // That there was no breach is in no hurry: nobody is owed it by the time of the breach.
+        let is_urgent = telling.event != EventType::NoticeWithdrawal;
+        let replaced: Vec<_> = new.iter().filter_map(|one| Some((one.supersedes?.as_str(), one.id))).collect();
+        let ids: Vec<&str> = replaced.iter().filter(|_| is_urgent).map(|(before, _)| *before).collect();
+        let estates = estates(connection, &ids)?;
+        let left_to = |one: &NewNotice<'_>| one.supersedes.and_then(|before| estates.get(before.as_str()));
+        let channels = |one: &NewNotice<'_>| {
+            let mut channels = one.agreement.terms.first_channels();
+            channels.extend(left_to(one).into_iter().flat_map(|estate| &estate.channels));
+            channels
+        };
         let controllers: Vec<String> = new.iter().map(|one| one.agreement.controller.to_string()).collect();
         let mut endpoints = endpoints::of_organisations(connection, Channel::Webhook, &controllers)?;
         // Without a relay nothing could be mailed, and the ladder must not wait for it.
-        if self.mail.is_some() && new.iter().any(|one| one.agreement.terms.first_channels().contains(&Channel::Email)) {
+        if self.mail.is_some() && new.iter().any(|one| channels(one).contains(&Channel::Email)) {
             endpoints.extend(endpoints::of_organisations(connection, Channel::Email, &controllers)?);
         }
         let reach = Reach::of(&endpoints, telling.event);
         let (mut rows, mut steps) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
         for one in new {
             let told = rows.len();
-            for endpoint in reach.at_once(one.agreement, telling.processor) {
+            for endpoint in reach.at_once(one.agreement, telling.processor, channels(one)) {
                 let message = self.message_to(
                     endpoint,
                     telling.event,
@@ -97,14 +109,19 @@ impl Service {
                 );
                 rows.push(NewDelivery { held: telling.held, tenant: telling.processor.clone(), ..message });
             }
-            let terms = &one.agreement.terms;
-            let ladders = &terms.escalation;
-            let reached = rows.len() > told;
-            steps.push(FirstSteps { notice: one.id, ladders, made: telling.now, deadline: one.deadline.due, reached });
+            steps.push(FirstSteps {
+                notice: one.id,
+                ladders: &one.agreement.terms.escalation,
+                made: telling.now,
+                deadline: one.deadline.due,
+                reached: rows.len() > told,
+                rest: left_to(one).and_then(|estate| estate.rest),
+            });
         }
         outbox::enqueue(connection, &rows, telling.now)?;
         if !telling.held {
             escalations::begin(connection, &steps)?;
+            self.hand_over(connection, &replaced, &estates, telling.now)?;
         }
         Ok(!telling.held && !new.is_empty())
     }
@@ -146,9 +163,13 @@ impl<'e> Reach<'e> {
         Self(by_owner)
     }
 
-    /// The endpoints that an agreement with `processor` tells at once.
-    fn at_once(&self, agreement: &InForce, processor: &OrganisationId) -> impl Iterator<Item = &'e Endpoint> {
-        let channels = agreement.terms.first_channels();
+    /// The endpoints of `channels` that an agreement with `processor` tells at once.
+    fn at_once(
+        &self,
+        agreement: &InForce,
+        processor: &OrganisationId,
+        channels: Vec<Channel>,
+    ) -> impl Iterator<Item = &'e Endpoint> {
         let owned = self.0.get(agreement.controller.as_str()).into_iter().flatten().copied();
         owned.filter(move |endpoint| {
             channels.contains(&endpoint.id.channel()) && goes_to(agreement, endpoint, processor)

@@ -16,6 +16,7 @@ use super::schema::{incident_version, notice};
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::{Link, Notice, NoticeState, NoticeSummary};
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::receipt::DisputeReason;
 use crate::domain::vocabulary::InformedBy;
 
 batch::row! {
@@ -241,8 +242,15 @@ pub fn mark_acknowledged(connection: &mut AnyConnection, id: &NoticeId, at: Offs
 }
 
 /// Marks one notice as disputed by its controller.
-pub fn mark_disputed(connection: &mut AnyConnection, id: &NoticeId, at: OffsetDateTime) -> Result<(), StoreError> {
-    diesel::update(notice::table.find(id.as_str())).set(notice::disputed_at.eq(micros(at))).execute(connection)?;
+pub fn mark_disputed(
+    connection: &mut AnyConnection,
+    id: &NoticeId,
+    reason: DisputeReason,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    diesel::update(notice::table.find(id.as_str()))
+        .set((notice::disputed_at.eq(micros(at)), notice::dispute_reason.eq(reason.as_str())))
+        .execute(connection)?;
     Ok(())
 }
 
