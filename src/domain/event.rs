@@ -24,6 +24,8 @@ pub enum EventType {
     NoticeReminder,
     /// For the processor: a notice has not arrived or was not acknowledged, and somebody has to see to it.
     NoticeEscalated,
+    /// For the processor: the controller disputes a notice, and somebody has to look at it.
+    NoticeDisputed,
     /// A part of a duty's window has passed.
     DutyDueSoon,
     /// A duty's alarm time has passed.
@@ -46,6 +48,7 @@ impl EventType {
         ("notice.withdrawal", Self::NoticeWithdrawal),
         ("notice.reminder", Self::NoticeReminder),
         ("notice.escalated", Self::NoticeEscalated),
+        ("notice.disputed", Self::NoticeDisputed),
         ("duty.due_soon", Self::DutyDueSoon),
         ("duty.overdue", Self::DutyOverdue),
         ("duty.met", Self::DutyMet),
@@ -62,6 +65,9 @@ impl EventType {
         Self::NoticeWithdrawal,
     ];
 
+    /// The types that tell the processor's own endpoints of a notice; none of them tells the notice.
+    pub const OF_NOTICES: &'static [Self] = &[Self::NoticeEscalated, Self::NoticeDisputed];
+
     /// The stable code.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,6 +78,7 @@ impl EventType {
             Self::NoticeWithdrawal => "notice.withdrawal",
             Self::NoticeReminder => "notice.reminder",
             Self::NoticeEscalated => "notice.escalated",
+            Self::NoticeDisputed => "notice.disputed",
             Self::DutyDueSoon => "duty.due_soon",
             Self::DutyOverdue => "duty.overdue",
             Self::DutyMet => "duty.met",
@@ -152,7 +159,8 @@ mod tests {
         let patterns = Patterns(vec!["notice.*".into(), "duty.met".into()]);
         let wanted: Vec<_> =
             EventType::CODES.iter().filter(|(_, event)| patterns.want(*event)).map(|(code, _)| *code).collect();
-        let kinds = ["initial", "supplement", "correction", "completion", "withdrawal", "reminder", "escalated"];
+        let kinds =
+            ["initial", "supplement", "correction", "completion", "withdrawal", "reminder", "escalated", "disputed"];
         let notices = kinds.map(|kind| format!("notice.{kind}"));
         assert_eq!(wanted, [notices.each_ref().map(String::as_str).as_slice(), &["duty.met"]].concat());
         assert!(EventType::CODES.iter().all(|(_, event)| Patterns(vec!["*".into()]).want(*event)));

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::terms::{Ladder, LadderStep};
+use super::terms::{Action, Ladder, LadderStep};
 use super::vocabulary::code_list;
 
 code_list! {
@@ -37,6 +37,7 @@ code_list! {
         Withheld "withheld",
         NotDelivered "not_delivered",
         NotAcknowledged "not_acknowledged",
+        TargetMissed "target_missed",
     }
 }
 
@@ -57,6 +58,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Whether its controller has said anything that ends both ladders.
+    pub fn is_answered(self) -> bool {
+        self.acknowledged || self.disputed
+    }
+
     /// Why `ladder` is over; `None` while it is not.
     pub fn end_of(self, ladder: Ladder) -> Option<End> {
         let reasons = [
@@ -99,18 +105,28 @@ impl Window {
 pub struct Climb {
     /// The steps that were passed while nobody looked.
     pub coalesced: Vec<usize>,
-    /// The steps that fire: the highest that has come, and those that come at the same time.
+    /// The steps that fire, in their order.
     pub fires: Vec<usize>,
     /// The step that comes next.
     pub next: Option<usize>,
 }
 
-/// What is found at `now` on a ladder that is planned for `plan` and whose step `open` has come, perhaps before its time.
-pub fn climb(plan: &[OffsetDateTime], open: usize, now: OffsetDateTime) -> Climb {
+/// What is found at `now` on a ladder of `steps` that is planned for `plan` and whose step `open` has come, perhaps before its time.
+///
+/// The highest step that has come fires, with those of the same time. Of the steps that were passed those fire that no later one makes up
+/// for: each that opens a channel, since it tells the controller, and the highest that asks a person, unless one is asked anyway.
+/// What only reminds of the notice, or tells the processor of it, is said by the highest.
+pub fn climb(steps: &[LadderStep], plan: &[OffsetDateTime], open: usize, now: OffsetDateTime) -> Climb {
     let come = plan.iter().skip(open + 1).take_while(|due| **due <= now).count();
     let highest = open + come;
     let level = plan.get(highest);
-    let (fires, coalesced) = (open..=highest).partition(|step| *step == highest || plan.get(*step) == level);
+    let action = |step: usize| steps.get(step).map(|step| step.action);
+    let asked = (open..=highest).rev().find(|step| action(*step).is_some_and(Action::asks_a_person));
+    let fires = |step: &usize| {
+        let is_highest = *step == highest || plan.get(*step) == level;
+        is_highest || action(*step) == Some(Action::NextChannel) || Some(*step) == asked
+    };
+    let (fires, coalesced) = (open..=highest).partition(fires);
     Climb { coalesced, fires, next: (highest + 1 < plan.len()).then_some(highest + 1) }
 }
 
@@ -156,7 +172,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::terms::{Action, Ladders};
+    use crate::domain::terms::Ladders;
 
     const BEGUN: OffsetDateTime = datetime!(2026-11-22 00:00 UTC);
 
@@ -185,25 +201,36 @@ mod tests {
     }
 
     #[test]
-    fn after_a_standstill_the_highest_step_fires_alone() {
-        let plan = day().plan(&Ladders::default().until_delivered);
-        let found = climb(&plan, 0, minute(6 * 60 + 1));
-        assert_eq!(found, Climb { coalesced: vec![0, 1], fires: vec![2], next: Some(3) });
-        let found = climb(&plan, 5, minute(2000));
+    fn after_a_standstill_what_tells_the_controller_fires_and_the_highest() {
+        let steps = Ladders::default().until_delivered;
+        let plan = day().plan(&steps);
+        let found = climb(&steps, &plan, 0, minute(6 * 60 + 1));
+        assert_eq!(found, Climb { coalesced: vec![1], fires: vec![0, 2], next: Some(3) });
+        let found = climb(&steps, &plan, 1, minute(13 * 60));
+        assert_eq!(
+            found,
+            Climb { coalesced: vec![1], fires: vec![2, 3], next: Some(4) },
+            "somebody calls all the same"
+        );
+        let found = climb(&steps, &plan, 2, minute(23 * 60));
+        assert_eq!(found, Climb { coalesced: vec![2, 3], fires: vec![4, 5], next: Some(6) }, "the courier instead");
+        let found = climb(&steps, &plan, 5, minute(2000));
         assert_eq!(found, Climb { coalesced: vec![5], fires: vec![6], next: None });
     }
 
     #[test]
     fn a_step_that_was_hastened_fires_before_its_time_and_leaves_the_others() {
-        let plan = day().plan(&Ladders::default().until_delivered);
-        assert_eq!(climb(&plan, 0, minute(1)), Climb { coalesced: vec![], fires: vec![0], next: Some(1) });
+        let steps = Ladders::default().until_delivered;
+        let plan = day().plan(&steps);
+        assert_eq!(climb(&steps, &plan, 0, minute(1)), Climb { coalesced: vec![], fires: vec![0], next: Some(1) });
     }
 
     #[test]
     fn steps_of_one_time_fire_together() {
         let plan = [minute(10), minute(60), minute(60), minute(90)];
-        assert_eq!(climb(&plan, 1, minute(60)), Climb { coalesced: vec![], fires: vec![1, 2], next: Some(3) });
-        assert_eq!(climb(&plan, 0, minute(70)), Climb { coalesced: vec![0], fires: vec![1, 2], next: Some(3) });
+        let climb = |open, now| climb(&[], &plan, open, now);
+        assert_eq!(climb(1, minute(60)), Climb { coalesced: vec![], fires: vec![1, 2], next: Some(3) });
+        assert_eq!(climb(0, minute(70)), Climb { coalesced: vec![0], fires: vec![1, 2], next: Some(3) });
     }
 
     #[test]
@@ -216,11 +243,11 @@ mod tests {
     }
 
     /// Looks at a ladder at those times, as the worker does, and says what fired at which look.
-    fn looked(plan: &[OffsetDateTime], looks: &BTreeSet<i64>) -> (Vec<(i64, usize)>, Vec<usize>) {
+    fn looked(steps: &[LadderStep], plan: &[OffsetDateTime], looks: &BTreeSet<i64>) -> (Vec<(i64, usize)>, Vec<usize>) {
         let (mut open, mut fired, mut coalesced) = ((!plan.is_empty()).then_some(0), Vec::new(), Vec::new());
         for look in looks {
             let Some(step) = open.filter(|step| plan[*step] <= minute(*look)) else { continue };
-            let found = climb(plan, step, minute(*look));
+            let found = climb(steps, plan, step, minute(*look));
             fired.extend(found.fires.into_iter().map(|step| (*look, step)));
             coalesced.extend(found.coalesced);
             open = found.next;
@@ -228,14 +255,22 @@ mod tests {
         (fired, coalesced)
     }
 
-    /// The same from the promise alone: of the steps that have come since the last look the latest fire, all others are passed.
-    fn promised(plan: &[OffsetDateTime], looks: &BTreeSet<i64>) -> (Vec<(i64, usize)>, Vec<usize>) {
+    /// The same from the promise alone: of the steps that have come since the last look the latest fire, those that open a channel,
+    /// and the last that asks a person; all others are passed.
+    fn promised(
+        steps: &[LadderStep],
+        plan: &[OffsetDateTime],
+        looks: &BTreeSet<i64>,
+    ) -> (Vec<(i64, usize)>, Vec<usize>) {
         let (mut fired, mut coalesced, mut last) = (Vec::new(), Vec::new(), None);
         for look in looks {
             let is_new = |due: &OffsetDateTime| *due <= minute(*look) && last.is_none_or(|last| *due > minute(last));
-            let latest = plan.iter().copied().filter(is_new).max();
-            for (step, due) in plan.iter().enumerate().filter(|(_, due)| is_new(due)) {
-                if Some(*due) == latest { fired.push((*look, step)) } else { coalesced.push(step) }
+            let new: Vec<usize> = (0..plan.len()).filter(|step| is_new(&plan[*step])).collect();
+            let latest = new.iter().map(|step| plan[*step]).max();
+            let asked = new.iter().filter(|step| steps[**step].action.asks_a_person()).max();
+            for step in &new {
+                let tells = steps[*step].action == Action::NextChannel || Some(step) == asked;
+                if tells || Some(plan[*step]) == latest { fired.push((*look, *step)) } else { coalesced.push(*step) }
             }
             last = Some(*look);
         }
@@ -244,10 +279,11 @@ mod tests {
 
     fn any_step() -> impl Strategy<Value = LadderStep> {
         let after = prop::option::of((0_i64..1500).prop_map(|minutes| format!("PT{minutes}M").parse().ok()));
-        (after, 1_u8..=100).prop_map(|(after, share)| {
+        let action = prop::sample::select(Action::CODES).prop_map(|(_, action)| action);
+        (after, 1_u8..=100, action).prop_map(|(after, share, action)| {
             let after = after.flatten();
             let share_percent = (after.is_none() || share % 2 == 0).then_some(share);
-            LadderStep { after, share_percent, action: Action::Remind }
+            LadderStep { after, share_percent, action }
         })
     }
 
@@ -261,8 +297,8 @@ mod tests {
             let window = Window { begun: BEGUN, deadline: BEGUN + Duration::hours(hours) };
             let plan = window.plan(&steps);
             prop_assert!(plan.is_sorted());
-            let (fired, coalesced) = looked(&plan, &looks);
-            prop_assert_eq!((&fired, &coalesced), (&promised(&plan, &looks).0, &promised(&plan, &looks).1));
+            let (fired, coalesced) = looked(&steps, &plan, &looks);
+            prop_assert_eq!((&fired, &coalesced), (&promised(&steps, &plan, &looks).0, &promised(&steps, &plan, &looks).1));
             let mut seen: Vec<usize> = fired.iter().map(|(_, step)| *step).chain(coalesced).collect();
             seen.sort_unstable();
             let last = looks.last().copied();

@@ -12,11 +12,12 @@ use super::terms::Ladder;
 use super::vocabulary::code_list;
 
 code_list! {
-    /// How a person reaches the controller.
+    /// How a person reaches the controller; `clarify`: somebody talks with it about its dispute.
     Means {
         Phone "phone",
         Courier "courier",
         RegisteredLetter "registered_letter",
+        Clarify "clarify",
     }
 }
 
@@ -51,8 +52,8 @@ pub struct Task {
     pub controller: OrganisationId,
     /// Which ladder asked for it.
     pub ladder: Ladder,
-    /// Which step of it, from 1.
-    pub step: i32,
+    /// Which step of it, from 1; none where a dispute asks for it.
+    pub step: Option<i32>,
     /// How.
     pub means: Means,
     /// What the person to be reached is, such as `breach_desk`.
@@ -123,6 +124,13 @@ impl TaskResult {
             TaskOutcome::NotReached => TaskState::Open,
             TaskOutcome::WrongContact => TaskState::Closed,
         }
+    }
+}
+
+impl Means {
+    /// Whether somebody is called.
+    pub fn is_by_telephone(self) -> bool {
+        matches!(self, Self::Phone | Self::Clarify)
     }
 }
 

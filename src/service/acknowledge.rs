@@ -121,7 +121,7 @@ impl Service {
         notices::mark_acknowledged(connection, &fact.id, now)?;
         deliveries::close(connection, &fact.id)?;
         escalations::end(connection, &fact.id, &[Ladder::Delivered, Ladder::Acknowledged], End::Acknowledged)?;
-        tasks::close(connection, &fact.id, now)?;
+        tasks::close(connection, &[fact.id.as_str()], &[Ladder::Delivered, Ladder::Acknowledged], now)?;
         let duties = duties::of_notices(connection, &[fact.id.as_str()])?;
         let changed = course(duties, informed::by_acknowledgement(fact, now), Earlier::default(), &self.law.calendar);
         ledger::append(connection, &[proof(fact, actor, &receipt, &changed)])?;

@@ -20,7 +20,7 @@ use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::phase::{Amendment, Concern, LaterNotice, PhaseKind, Standing, concern};
 use crate::store::incident_versions::{self, Current};
 use crate::store::parties::{self, Told};
-use crate::store::{AnyConnection, duties};
+use crate::store::{AnyConnection, duties, notices};
 
 /// A notice of a later version to one controller.
 struct Later {
@@ -143,6 +143,9 @@ impl Service {
     ) -> Result<Answer, ServiceError> {
         // Whoever registers an endpoint now either sees these notices or is seen here.
         parties::edition(connection, &actor.organisation)?;
+        // Notices are held before duties, as whoever records an attempt does it.
+        let replaced: Vec<&str> = plan.later.iter().map(|later| later.newest.notice.as_str()).collect();
+        notices::facts(connection, &replaced)?;
         let effect = plan.effect(actor, now);
         let needed = effect.is_felt() || plan.next.release_policy().is_some();
         let before = if needed { duties::of_incident(connection, &plan.next.incident)? } else { Vec::new() };
@@ -155,8 +158,10 @@ impl Service {
             None => self.aftermath(connection, &effect, before)?,
         };
         let told_others = self.store_aftermath(connection, &after, now)?;
-        let deadline = Deadline::in_a_day(now);
-        let notices: Vec<_> = plan.later.iter().zip(&ids).map(|(later, id)| later.notice(id, deadline)).collect();
+        let controllers: Vec<&str> = plan.later.iter().map(Later::controller).collect();
+        let due = Deadline::of_controllers(connection, &plan.next.incident, &controllers, now)?;
+        let notice = |(later, id): (_, _)| Some(Later::notice(later, id, *due.get(later.controller())?));
+        let notices: Vec<_> = plan.later.iter().zip(&ids).filter_map(notice).collect();
         let telling = plan.next.telling(&actor.organisation, plan.next.kind.event(), hold, now);
         let has_deliveries = self.tell_notices(connection, telling, &notices)?;
         let bound: Vec<_> = plan.later.iter().zip(&ids).map(|(later, notice)| later.bound(notice)).collect();
@@ -175,6 +180,10 @@ impl AmendPlan {
 }
 
 impl Later {
+    fn controller(&self) -> &str {
+        self.newest.agreement.controller.as_str()
+    }
+
     fn notice<'a>(&'a self, id: &'a NoticeId, deadline: Deadline) -> NewNotice<'a> {
         NewNotice {
             id,

@@ -3,19 +3,23 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::duty_facts::all_duty_facts;
 use super::receipts::proof;
 use super::record::digest;
 use super::{Answer, Idempotency, Service, ServiceError, informed};
 use crate::domain::actor::Actor;
-use crate::domain::course::{Earlier, course};
+use crate::domain::course::{Earlier, cap, course, region};
+use crate::domain::duty::Closing;
 use crate::domain::id::TaskId;
 use crate::domain::ladder::End;
 use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::milestone::Milestone;
 use crate::domain::receipt::{Acknowledger, Means, ReceiptLevel, Stage};
 use crate::domain::task::{Task, TaskOutcome, TaskResult, TaskState};
 use crate::domain::terms::Ladder;
+use crate::domain::vocabulary::InformedBy;
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, escalations, ledger, mail_evidence, tasks};
+use crate::store::{AnyConnection, duties, escalations, ledger, mail_evidence, origins, tasks};
 
 impl Service {
     /// Records what came of a task, as `body` says; answers the task as it stands now. For its processor.
@@ -56,7 +60,9 @@ impl Service {
         // Read again now that the notice is held: an acknowledgement may have closed it.
         let task = find(connection)?;
         let result = TaskResult::parse(body, fact.created_at, now)?;
-        if task.state != TaskState::Open {
+        // Who was told before nobody had to be told any more may be put down afterwards.
+        let was_told = task.closed_at.is_some_and(|closed| task.state == TaskState::Closed && result.at <= closed);
+        if task.state != TaskState::Open && !(was_told && result.outcome == TaskOutcome::Informed) {
             let detail = format!("The task is `{}`; only an open one takes results.", task.state);
             return Err(ServiceError::Conflict { code: "task-closed", detail });
         }
@@ -71,8 +77,11 @@ impl Service {
             TaskOutcome::Informed if !fact.delivered => {
                 self.told_by_person(connection, actor, &fact, (&task, &result, &evidence), now)?;
             }
-            TaskOutcome::WrongContact => escalations::hasten_ladder(connection, &task.notice, task.ladder, now)?,
-            TaskOutcome::Informed | TaskOutcome::NotReached => {}
+            TaskOutcome::Informed => self.told_earlier(connection, actor, &fact, (&result, &evidence), now)?,
+            TaskOutcome::WrongContact if task.step.is_some() => {
+                escalations::hasten_ladder(connection, &task.notice, task.ladder, now)?;
+            }
+            TaskOutcome::NotReached | TaskOutcome::WrongContact => {}
         }
         let task = find(connection)?;
         Answer::of(&self.task_view(connection, task)?)
@@ -91,6 +100,7 @@ impl Service {
         notices::mark_delivered(connection, &[(id, result.at)])?;
         mail_evidence::close_taken(connection, &[id])?;
         escalations::end(connection, &fact.id, &[Ladder::Delivered], End::Delivered)?;
+        tasks::close(connection, &[id], &[Ladder::Delivered], now)?;
         let by = Acknowledger { name: result.by.clone(), role: task.means.to_string() };
         let stage = Stage::new(ReceiptLevel::Delivered, result.at).by_means(Means::Manual).by_person(by);
         let (receipt, _) = self.issue_receipt(connection, fact, stage.proved_by(Some(evidence.to_owned())))?;
@@ -101,7 +111,60 @@ impl Service {
         self.settle(connection, &changed, now)?;
         Ok(())
     }
+
+    /// Moves the time at which the controller was informed, and the clocks that began with it, if a person told it before anything
+    /// else that is on record. What was met by then stays as it is, and so do receipts.
+    fn told_earlier(
+        &self,
+        connection: &mut AnyConnection,
+        actor: &Actor,
+        fact: &NoticeFacts,
+        (result, evidence): (&TaskResult, &str),
+        now: OffsetDateTime,
+    ) -> Result<(), ServiceError> {
+        let Some(before) = fact.informed_at.filter(|before| result.at < *before) else { return Ok(()) };
+        if fact.informed_by != InformedBy::Earlier {
+            return Ok(());
+        }
+        notices::mark_delivered(connection, &[(fact.id.as_str(), result.at)])?;
+        let known = origins::known_since(connection, &fact.incident, &fact.controller)?;
+        let earlier = Earlier { controller_informed: Some(result.at), ..known };
+        let closing = Closing { at: now, by: actor.subject.clone(), reason: TOLD_EARLIER.to_owned() };
+        let (mut changed, mut clocks) = (Vec::new(), Vec::new());
+        for duty in duties::of_notices(connection, &[fact.id.as_str()])? {
+            let began = duty.starts_with(&Milestone::ControllerInformed)
+                && duty.state.due().is_some_and(|due| due.start_at == before);
+            let Some(region) = region(&self.law.calendar, &duty.terms.region).filter(|_| began) else { continue };
+            let limit = cap(&duty, earlier, region);
+            if let Ok((duty, clock)) = duty.reclock(result.at, region, limit, &closing) {
+                clocks.push((duty.id.clone(), clock));
+                changed.push(duty);
+            }
+        }
+        duties::keep_clocks(connection, &clocks)?;
+        let moved = NewEntry {
+            stream: Stream::Notice(fact.id.clone()),
+            tenant: fact.processor.clone(),
+            counterpart: Some(fact.controller.clone()),
+            kind: "notice.informed_earlier",
+            object: fact.id.to_string(),
+            facts: json!({
+                "at_us": crate::store::micros(result.at),
+                "before_us": crate::store::micros(before),
+                "result_sha256": evidence,
+                "duties": all_duty_facts(&changed),
+            }),
+            actor: actor.clone(),
+            at: now,
+        };
+        ledger::append(connection, &[moved])?;
+        self.settle(connection, &changed, now)?;
+        Ok(())
+    }
 }
+
+/// Why such a clock is another one now.
+const TOLD_EARLIER: &str = "A person had told the controller before.";
 
 fn entry(
     fact: &NoticeFacts,

@@ -1,5 +1,7 @@
 //! What follows from a checked filing, stored set-based: the number of statements does not depend on the number of controllers.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -112,7 +114,7 @@ pub(super) struct Deadline {
 
 impl Deadline {
     /// A day for both.
-    pub(super) fn in_a_day(now: OffsetDateTime) -> Self {
+    fn in_a_day(now: OffsetDateTime) -> Self {
         Self { due: now + Duration::DAY, tried_until: now + Duration::DAY }
     }
 
@@ -125,6 +127,23 @@ impl Deadline {
             due: alarm.filter(|alarm| *alarm > now).unwrap_or(due),
             tried_until: alarm.map_or(tried_until, |alarm| alarm.max(tried_until)),
         }
+    }
+
+    /// The same for each of `controllers` of one incident.
+    pub(super) fn of_controllers(
+        connection: &mut AnyConnection,
+        incident: &IncidentId,
+        controllers: &[&str],
+        now: OffsetDateTime,
+    ) -> Result<HashMap<String, Self>, ServiceError> {
+        let mut owed: HashMap<&str, Vec<Duty>> =
+            controllers.iter().map(|controller| (*controller, Vec::new())).collect();
+        for duty in duties::of_parties(connection, incident, controllers)? {
+            if let Some(owed) = owed.get_mut(duty.party.as_str()) {
+                owed.push(duty);
+            }
+        }
+        Ok(owed.into_iter().map(|(controller, owed)| (controller.to_owned(), Self::of(&owed, now))).collect())
     }
 }
 

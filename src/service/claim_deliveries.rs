@@ -41,7 +41,7 @@ pub(super) struct Facts {
     pub(super) authority: Clocks,
     duties: HashMap<String, Duty>,
     names: HashMap<String, String>,
-    /// What messages about steps of ladders say, by delivery.
+    /// What the processor's own endpoints are told of notices, by delivery.
     escalated: HashMap<String, Value>,
     pub(super) letters: LetterFacts,
 }
@@ -170,7 +170,7 @@ impl Service {
                 let notice = facts.notices.get(id).ok_or_else(|| corrupt("notice_id"))?;
                 self.notice_data(notice, &target, facts, now)
             }
-            EventType::NoticeEscalated => {
+            EventType::NoticeEscalated | EventType::NoticeDisputed => {
                 let mut data = facts.escalated.get(&claimed.id).cloned().ok_or_else(|| corrupt("step"))?;
                 data["recipient"] = recipient(&target);
                 data
@@ -243,7 +243,7 @@ impl Service {
             lease: claimed.lease,
             event,
             // What the processor is told about a notice is no telling of that notice.
-            notice: claimed.notice_id.filter(|_| event != EventType::NoticeEscalated),
+            notice: claimed.notice_id.filter(|_| !EventType::OF_NOTICES.contains(&event)),
             verified: target.verified,
             endpoint: target.id,
             lane: Lane::from_index(claimed.lane).unwrap_or(Lane::Retry),

@@ -9,7 +9,7 @@ use super::escalation_actions::{Done, Firing, Reach};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::DeliveryId;
-use crate::domain::ladder::{Climb, End, Rung, StepState, climb};
+use crate::domain::ladder::{Climb, End, Rung, StepOutcome, StepState, Window, climb};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::terms::{Action, LadderStep};
 use crate::domain::vocabulary::Channel;
@@ -35,7 +35,7 @@ struct Written {
 impl Service {
     /// Fires the steps that have come, up to a batch; answers how many ladders were looked at.
     ///
-    /// The condition is looked at again inside the transaction. After a standstill the highest step of a ladder fires alone.
+    /// The condition is looked at again inside the transaction. After a standstill [`climb`] says which steps fire.
     pub async fn fire_escalations(&self) -> Result<usize, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
         let looked = self.store.write(move |connection| service.escalate(connection, now)).await?;
@@ -69,6 +69,8 @@ impl Service {
         let channels: &[_] =
             if self.mail.is_some() { &[Channel::Webhook, Channel::Email] } else { &[Channel::Webhook] };
         let mut reach = Reach::of(connection, &due.iter().filter_map(fires).collect::<Vec<_>>(), channels)?;
+        let recording = due.iter().filter_map(|step| fires(step).filter(|notice| records_breach(step, notice, now)));
+        reach.find_breaches(connection, &recording.collect::<Vec<_>>(), now)?;
         let mut written = Written::default();
         for step in &due {
             let Some(notice) = watched.get(step.notice.as_str()) else { continue };
@@ -88,7 +90,7 @@ impl Service {
     fn climb(&self, open: &Step, notice: &Watched, reach: &mut Reach, written: &mut Written, now: OffsetDateTime) {
         let steps = notice.agreement.terms.escalation.of(open.ladder);
         let plan = open.window.plan(steps);
-        let Climb { coalesced, fires, next } = climb(&plan, usize::try_from(open.step).unwrap_or(0), now);
+        let Climb { coalesced, fires, next } = climb(steps, &plan, usize::try_from(open.step).unwrap_or(0), now);
         let step = |index: usize, state| planned(open, steps, &plan, index, state);
         written.steps.extend(coalesced.iter().map(|index| step(*index, StepState::Coalesced)));
         let next = next.map(|index| step(index, StepState::Open));
@@ -98,6 +100,7 @@ impl Service {
             let rung = Rung { ladder: fired.ladder, step: fired.step };
             let done = self.act(&Firing { notice, rung, action: fired.action, task_due, now }, reach);
             telemetry::late_by(Timed::Step, now - fired.due_at);
+            telemetry::step_fired(fired.action.as_str(), done.outcome.as_str());
             let late = i64::try_from((now - fired.due_at).whole_milliseconds()).unwrap_or(i64::MAX);
             let outcome = Some(done.outcome.as_str().to_owned());
             let fired = Step { fired_at: Some(now), late_ms: Some(late), outcome, ..fired };
@@ -108,6 +111,13 @@ impl Service {
         }
         written.steps.extend(next);
     }
+}
+
+/// Whether the breach of a ladder whose step `open` has come is to be recorded by now, if there is one.
+fn records_breach(open: &Step, notice: &Watched, now: OffsetDateTime) -> bool {
+    let Window { begun, deadline } = open.window;
+    let records = |step: &LadderStep| step.action == Action::RecordBreach && step.due_at(begun, deadline) <= now;
+    open.action == Action::RecordBreach || notice.agreement.terms.escalation.of(open.ladder).iter().any(records)
 }
 
 /// The step `index` of the ladder whose step `open` has come.
@@ -134,8 +144,9 @@ fn entry(notice: &Watched, fired: &Step, coalesced: &[usize], done: &Done, now: 
         stream: Stream::Notice(notice.notice.clone()),
         tenant: notice.processor.clone(),
         counterpart: Some(notice.agreement.controller.clone()),
-        kind: match fired.action {
-            Action::RecordBreach => "escalation.breach_recorded",
+        kind: match done.outcome {
+            StepOutcome::NotDelivered | StepOutcome::NotAcknowledged => "escalation.breach_recorded",
+            StepOutcome::TargetMissed => "escalation.target_missed",
             _ => "escalation.fired",
         },
         object: notice.notice.to_string(),

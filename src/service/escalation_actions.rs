@@ -6,10 +6,12 @@ use time::{Duration, OffsetDateTime};
 
 use super::tell_notices::is_meant;
 use super::{Service, ServiceError};
+use crate::domain::duty_record::Duty;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::ladder::{Rung, StepOutcome};
 use crate::domain::organisation::Contact;
+use crate::domain::owed::is_telling;
 use crate::domain::task::{Means, is_callable};
 use crate::domain::terms::{Action, Addressee, Ladder};
 use crate::domain::vocabulary::Channel;
@@ -17,7 +19,7 @@ use crate::store::endpoints::{self, Endpoint};
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::tasks::{self, Known, NewTask};
 use crate::store::watched::Watched;
-use crate::store::{AnyConnection, organisations};
+use crate::store::{AnyConnection, duties, organisations};
 
 /// The window of retries for what the processor itself is told.
 const WINDOW: Duration = Duration::DAY;
@@ -52,6 +54,8 @@ pub(super) struct Reach {
     contacts: HashMap<String, Vec<Contact>>,
     tried: HashMap<String, HashSet<EndpointId>>,
     tasks: HashMap<String, Vec<Known>>,
+    /// The notices whose controller should have been told by now, by law or contract.
+    breached: HashSet<String>,
 }
 
 impl Reach {
@@ -86,6 +90,25 @@ impl Reach {
         Ok(reach)
     }
 
+    /// Looks up for which of `notices` a limit of law or contract has passed at `now` while the duty to tell is open. An aim of
+    /// the processor's own is no such limit.
+    pub(super) fn find_breaches(
+        &mut self,
+        connection: &mut AnyConnection,
+        notices: &[&Watched],
+        now: OffsetDateTime,
+    ) -> Result<(), ServiceError> {
+        let ids: Vec<&str> = notices.iter().map(|notice| notice.notice.as_str()).collect();
+        let late = duties::past_limit(connection, &ids, now)?;
+        let is_late = |notice: &&&Watched| {
+            let concerns =
+                |duty: &Duty| (&duty.incident, &duty.party) == (&notice.incident, &notice.agreement.controller);
+            late.iter().any(|duty| is_telling(&duty.obligation) && concerns(duty))
+        };
+        self.breached = notices.iter().filter(is_late).map(|notice| notice.notice.to_string()).collect();
+        Ok(())
+    }
+
     /// The endpoints of the controller that may hear of the notice and want `event`.
     fn endpoints<'r>(&'r self, notice: &'r Watched, event: EventType) -> impl Iterator<Item = &'r Endpoint> {
         let owned = self.endpoints.get(notice.agreement.controller.as_str()).into_iter().flatten();
@@ -100,7 +123,9 @@ impl Reach {
     pub(super) fn is_open(&self, notice: &Watched, channel: Channel) -> bool {
         let id = notice.notice.as_str();
         match channel {
-            Channel::Manual => self.tasks.contains_key(id),
+            Channel::Manual => {
+                self.tasks.get(id).is_some_and(|tasks| tasks.iter().any(|task| task.means != Means::Clarify))
+            }
             _ => self.tried.get(id).is_some_and(|tried| tried.iter().any(|endpoint| endpoint.channel() == channel)),
         }
     }
@@ -124,14 +149,14 @@ impl Reach {
     }
 
     /// Whom a person has to reach by these means, and where; empty where that is not known.
-    fn contact(&self, notice: &Watched, means: Means) -> (String, String) {
+    pub(super) fn contact(&self, notice: &Watched, means: Means) -> (String, String) {
         let manual = || manual(notice);
         let of = |addressee: &Addressee| (addressee.role.clone(), addressee.address.clone().unwrap_or_default());
         let suits = |addressee: &&Addressee| {
-            addressee.address.as_deref().is_some_and(|address| is_callable(address) == (means == Means::Phone))
+            addressee.address.as_deref().is_some_and(|address| is_callable(address) == means.is_by_telephone())
         };
         let suiting = manual().find(suits).map(of);
-        if means != Means::Phone {
+        if !means.is_by_telephone() {
             return suiting.unwrap_or_default();
         }
         let contacts = self.contacts.get(notice.agreement.controller.as_str()).into_iter().flatten();
@@ -167,6 +192,7 @@ impl Service {
             Action::RegisteredLetter => self.give_task(firing, reach, Means::RegisteredLetter),
             Action::TellManagement | Action::LastCall => self.tell_house(firing, reach),
             Action::RecordBreach => Done::nothing(match firing.rung.ladder {
+                _ if !reach.breached.contains(firing.notice.notice.as_str()) => StepOutcome::TargetMissed,
                 Ladder::Delivered => StepOutcome::NotDelivered,
                 Ladder::Acknowledged => StepOutcome::NotAcknowledged,
             }),
@@ -232,23 +258,30 @@ impl Service {
         Done { outcome, deliveries: allowed.iter().map(message).collect(), task: None }
     }
 
-    /// Messages to the processor's own endpoints that want to hear of it.
     fn tell_house(&self, firing: &Firing<'_>, reach: &Reach) -> Done {
-        let notice = firing.notice;
+        let mut deliveries = self.to_house(firing.notice, EventType::NoticeEscalated, reach, firing.now);
+        for delivery in &mut deliveries {
+            delivery.rung = Some(firing.rung);
+        }
+        let outcome = if deliveries.is_empty() { StepOutcome::Nobody } else { StepOutcome::Told };
+        Done { outcome, deliveries, task: None }
+    }
+
+    /// Messages about a notice to the processor's own endpoints that want to hear of it.
+    pub(super) fn to_house(
+        &self,
+        notice: &Watched,
+        event: EventType,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Vec<NewDelivery> {
         let house = reach.endpoints.get(notice.processor.as_str()).into_iter().flatten();
         let own = house.filter(|endpoint| {
             endpoint.created_by == notice.processor
                 && endpoint.id.channel() == Channel::Webhook
-                && endpoint.events.want(EventType::NoticeEscalated)
+                && endpoint.events.want(event)
         });
-        let message = |endpoint: &Endpoint| {
-            let about = Some(notice.notice.clone());
-            let message = self.message_to(endpoint, EventType::NoticeEscalated, about, firing.now + WINDOW, firing.now);
-            NewDelivery { rung: Some(firing.rung), ..message }
-        };
-        let deliveries: Vec<_> = own.map(message).collect();
-        let outcome = if deliveries.is_empty() { StepOutcome::Nobody } else { StepOutcome::Told };
-        Done { outcome, deliveries, task: None }
+        own.map(|endpoint| self.message_to(endpoint, event, Some(notice.notice.clone()), now + WINDOW, now)).collect()
     }
 
     fn give_task(&self, firing: &Firing<'_>, reach: &Reach, means: Means) -> Done {
@@ -260,7 +293,8 @@ impl Service {
         let task = NewTask {
             id: self.id(firing.now),
             notice: notice.notice.clone(),
-            rung: firing.rung,
+            ladder: firing.rung.ladder,
+            step: Some(firing.rung.step),
             processor: notice.processor.clone(),
             controller: notice.agreement.controller.clone(),
             means,

@@ -21,10 +21,11 @@ use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::mail_delivery;
+use crate::domain::terms::Ladder;
 use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, ledger, mail_evidence, micros, receipts};
+use crate::store::{AnyConnection, duties, endpoints, ledger, mail_evidence, micros, receipts, tasks};
 use crate::telemetry::{self, Timed};
 
 /// A request that was sent, and what came of it.
@@ -228,6 +229,7 @@ impl Service {
         notices::mark_delivered(connection, &delivered)?;
         let ids: Vec<&str> = delivered.iter().map(|(id, _)| *id).collect();
         mail_evidence::close_taken(connection, &ids)?;
+        tasks::close(connection, &ids, &[Ladder::Delivered], self.clock.now())?;
         let mut changed = self.informed(duties::of_notices(connection, &ids)?, &delivered, facts);
         let all: Vec<Duty> = changed.values().flatten().cloned().collect();
         let known = receipts::of(connection, &ids)?;

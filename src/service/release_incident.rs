@@ -8,11 +8,13 @@ use time::{Duration, OffsetDateTime};
 
 use super::carry_out::Deadline;
 use super::duty_facts::all_duty_facts;
+use super::succession::estates;
 use super::tell_notices::take_over;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::Reached;
 use crate::domain::duty_record::Duty;
+use crate::domain::event::EventType;
 use crate::domain::fault::Faults;
 use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::ledger::{NewEntry, Stream};
@@ -134,7 +136,7 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<usize, ServiceError> {
         let sent = outbox::open_held(connection, id, version, now)?;
-        begin_ladders(connection, id, version, now)?;
+        self.begin_ladders(connection, id, version, now)?;
         let superseded = notices::superseded_by(connection, id, version)?;
         take_over(connection, &superseded.iter().map(String::as_str).collect::<Vec<_>>())?;
         let duty = release_duty_of(connection, id, &actor.organisation, version)?;
@@ -153,6 +155,39 @@ impl Service {
         };
         ledger::append(connection, &[entry])?;
         Ok(sent)
+    }
+
+    /// The ladders of notices that were held back begin when these leave.
+    fn begin_ladders(
+        &self,
+        connection: &mut AnyConnection,
+        id: &IncidentId,
+        version: i32,
+        now: OffsetDateTime,
+    ) -> Result<(), ServiceError> {
+        let told = watched::of_version(connection, id, version)?;
+        let ids: Vec<String> = told.iter().map(|one| one.notice.to_string()).collect();
+        let facts = notices::facts_unlocked(connection, &ids.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let replaced: Vec<_> = facts.iter().filter_map(|one| Some((one.supersedes.as_deref()?, &one.id))).collect();
+        let before: HashMap<&str, &str> = replaced.iter().map(|(before, later)| (later.as_str(), *before)).collect();
+        let is_urgent = told.iter().all(|one| one.event != EventType::NoticeWithdrawal);
+        let urgent: Vec<&str> = before.values().filter(|_| is_urgent).copied().collect();
+        let estates = estates(connection, &urgent)?;
+        let tried: HashSet<String> = outbox::tried(connection, &ids)?.into_iter().map(|(notice, _)| notice).collect();
+        let controllers: Vec<&str> = told.iter().map(|one| one.agreement.controller.as_str()).collect();
+        let due = Deadline::of_controllers(connection, id, &controllers, now)?;
+        let first = told.iter().filter_map(|one| {
+            Some(FirstSteps {
+                notice: &one.notice,
+                ladders: &one.agreement.terms.escalation,
+                made: now,
+                deadline: due.get(one.agreement.controller.as_str())?.due,
+                reached: tried.contains(one.notice.as_str()),
+                rest: before.get(one.notice.as_str()).and_then(|before| estates.get(*before)?.rest),
+            })
+        });
+        escalations::begin(connection, &first.collect::<Vec<_>>())?;
+        self.hand_over(connection, &replaced, &estates, now)
     }
 
     /// The waiting for a release is over: sends what was held back where the processor wants that, and pages otherwise.
@@ -179,31 +214,6 @@ impl Service {
         }
         Ok(())
     }
-}
-
-/// The ladders of notices that were held back begin when these leave.
-fn begin_ladders(
-    connection: &mut AnyConnection,
-    id: &IncidentId,
-    version: i32,
-    now: OffsetDateTime,
-) -> Result<(), ServiceError> {
-    let told = watched::of_version(connection, id, version)?;
-    let ids: Vec<String> = told.iter().map(|one| one.notice.to_string()).collect();
-    let tried: HashSet<String> = outbox::tried(connection, &ids)?.into_iter().map(|(notice, _)| notice).collect();
-    let controllers: Vec<&str> = told.iter().map(|one| one.agreement.controller.as_str()).collect();
-    let mut owed: HashMap<String, Vec<Duty>> = HashMap::new();
-    for duty in duties::of_parties(connection, id, &controllers)? {
-        owed.entry(duty.party.to_string()).or_default().push(duty);
-    }
-    let first = told.iter().map(|one| FirstSteps {
-        notice: &one.notice,
-        ladders: &one.agreement.terms.escalation,
-        made: now,
-        deadline: Deadline::of(owed.get(one.agreement.controller.as_str()).map_or(&[], Vec::as_slice), now).due,
-        reached: tried.contains(one.notice.as_str()),
-    });
-    Ok(escalations::begin(connection, &first.collect::<Vec<_>>())?)
 }
 
 fn release_duty_of(

@@ -71,7 +71,9 @@ impl LadderView {
         // Nothing of a drill leaves, and what is over has no future.
         let has_future = over.is_none() && !notice.drill;
         let (agreed, beside): (Vec<&Step>, Vec<&Step>) = rows.into_iter().partition(|row| row.step < UNPLANNED);
-        let planned = terms.iter().enumerate().skip(agreed.len()).filter(|_| has_future);
+        // What came before a notice that took over stands with the one before it.
+        let come = agreed.last().map_or(0, |row| usize::try_from(row.step).unwrap_or(0) + 1);
+        let planned = terms.iter().enumerate().skip(come).filter(|_| has_future);
         let planned = planned.map(|(index, step)| StepView::planned(index, step, plan.get(index).copied()));
         let view = |row: &Step| StepView::of(row, over);
         let steps = agreed.into_iter().map(view).chain(planned).chain(beside.into_iter().map(view)).collect();

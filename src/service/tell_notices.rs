@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::carry_out::Deadline;
 use super::file_incident::Told;
+use super::succession::estates;
 use super::{Service, ServiceError};
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
@@ -79,23 +80,29 @@ impl Service {
         if telling.drill {
             return Ok(false);
         }
-        let controllers: Vec<String> = new.iter().map(|one| one.agreement.controller.to_string()).collect();
-        let mut endpoints = endpoints::of_organisations(connection, Channel::Webhook, &controllers)?;
-        // What no relay may carry is not mailed, and the ladder must not wait for it.
-        let at_once = |terms: &Terms| {
-            let mut channels = terms.first_channels();
-            channels.retain(|channel| *channel != Channel::Email || self.mail_may_carry(terms));
+        // That there was no breach is in no hurry: nobody is owed it by the time of the breach.
+        let is_urgent = telling.event != EventType::NoticeWithdrawal;
+        let replaced: Vec<_> = new.iter().filter_map(|one| Some((one.supersedes?.as_str(), one.id))).collect();
+        let ids: Vec<&str> = replaced.iter().filter(|_| is_urgent).map(|(before, _)| *before).collect();
+        let estates = estates(connection, &ids)?;
+        let left_to = |one: &NewNotice<'_>| one.supersedes.and_then(|before| estates.get(before.as_str()));
+        let channels = |one: &NewNotice<'_>| {
+            let mut channels = one.agreement.terms.first_channels();
+            channels.extend(left_to(one).into_iter().flat_map(|estate| &estate.channels));
+            // What no relay may carry is not mailed, and the ladder must not wait for it.
+            channels.retain(|channel| *channel != Channel::Email || self.mail_may_carry(&one.agreement.terms));
             channels
         };
-        if new.iter().any(|one| at_once(&one.agreement.terms).contains(&Channel::Email)) {
+        let controllers: Vec<String> = new.iter().map(|one| one.agreement.controller.to_string()).collect();
+        let mut endpoints = endpoints::of_organisations(connection, Channel::Webhook, &controllers)?;
+        if new.iter().any(|one| channels(one).contains(&Channel::Email)) {
             endpoints.extend(endpoints::of_organisations(connection, Channel::Email, &controllers)?);
         }
         let reach = Reach::of(&endpoints, telling.event);
         let (mut rows, mut steps) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
         for one in new {
             let told = rows.len();
-            let channels = at_once(&one.agreement.terms);
-            for endpoint in reach.at_once(one.agreement, telling.processor, channels) {
+            for endpoint in reach.at_once(one.agreement, telling.processor, channels(one)) {
                 let message = self.message_to(
                     endpoint,
                     telling.event,
@@ -105,15 +112,20 @@ impl Service {
                 );
                 rows.push(NewDelivery { held: telling.held, tenant: telling.processor.clone(), ..message });
             }
-            let terms = &one.agreement.terms;
-            let ladders = &terms.escalation;
-            let reached = rows.len() > told;
-            steps.push(FirstSteps { notice: one.id, ladders, made: telling.now, deadline: one.deadline.due, reached });
+            steps.push(FirstSteps {
+                notice: one.id,
+                ladders: &one.agreement.terms.escalation,
+                made: telling.now,
+                deadline: one.deadline.due,
+                reached: rows.len() > told,
+                rest: left_to(one).and_then(|estate| estate.rest),
+            });
         }
         outbox::enqueue(connection, &rows, telling.now)?;
         if !telling.held {
             escalations::begin(connection, &steps)?;
             take_over(connection, &new.iter().filter_map(|one| Some(one.supersedes?.as_str())).collect::<Vec<_>>())?;
+            self.hand_over(connection, &replaced, &estates, telling.now)?;
         }
         Ok(!telling.held && !new.is_empty())
     }

@@ -44,9 +44,9 @@ pub struct Counted {
     pub count: i64,
 }
 
-/// Open notices that are out: neither acknowledged nor disputed, no drill, not held back, not withdrawn, and with no later notice out.
+/// Open notices that are out: neither acknowledged nor disputed as not its own, no drill, not held back, not withdrawn, and with no later notice out.
 const OPEN: &str = "FROM notice AS n JOIN incident AS i ON i.id = n.incident_id \
-    WHERE n.acknowledged_at IS NULL AND NOT n.drill AND n.disputed_at IS NULL AND i.withdrawn_at IS NULL \
+    WHERE n.acknowledged_at IS NULL AND NOT n.drill AND coalesce(n.dispute_reason, '') <> 'not_ours' AND i.withdrawn_at IS NULL \
     AND NOT EXISTS (SELECT 1 FROM incident_version AS v WHERE v.incident_id = n.incident_id \
         AND v.version = n.incident_version AND v.release_state = 'awaited') \
     AND NOT EXISTS (SELECT 1 FROM notice AS l WHERE l.incident_id = n.incident_id AND l.controller_id = n.controller_id \
@@ -58,7 +58,7 @@ const OPEN: &str = "FROM notice AS n JOIN incident AS i ON i.id = n.incident_id 
 const LOST: &str = "n.delivered_at IS NULL \
     AND NOT EXISTS (SELECT 1 FROM delivery AS d WHERE d.notice_id = n.id AND d.state = 'open' AND d.next_at < $1) \
     AND NOT EXISTS (SELECT 1 FROM escalation AS e WHERE e.notice_id = n.id AND e.state = 'open') \
-    AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.notice_id = n.id AND t.state = 'open')";
+    AND NOT EXISTS (SELECT 1 FROM task AS t WHERE t.notice_id = n.id AND t.state = 'open' AND t.step IS NOT NULL)";
 
 /// Arrived, not acknowledged, still within its time (`$2`), and the ladder broke off: its last step has no successor although the
 /// agreement has one, by default as many as `$3`.

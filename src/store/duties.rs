@@ -215,6 +215,23 @@ pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Du
     read(connection, each_once(rows))
 }
 
+/// Those of them that are open although their limit by law or contract has passed at `now`, without a lock, for what only reads them.
+pub fn past_limit(connection: &mut AnyConnection, ids: &[&str], now: OffsetDateTime) -> Result<Vec<Duty>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted = among(connection, notice::id, ids)?;
+    let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
+    let rows: Vec<DutyRow> = duty::table
+        .inner_join(notice::table.on(concerned))
+        .filter(wanted)
+        .filter(duty::is_open.and(duty::legal_due_at.le(micros(now))))
+        .order(duty::id)
+        .select(DutyRow::as_select())
+        .load(connection)?;
+    read(connection, each_once(rows))
+}
+
 /// Those of them that are owed to an authority, without a lock, for what only reads them.
 pub fn to_authorities(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
     let wanted = among(connection, notice::id, ids)?;

@@ -129,32 +129,48 @@ pub struct FirstSteps<'a> {
     pub deadline: OffsetDateTime,
     /// Whether it was sent anywhere at once; otherwise the first step is due at once.
     pub reached: bool,
+    /// What is left of the ladder until delivery of the notice before, if that never arrived: it goes on in its place.
+    pub rest: Option<Rest>,
+}
+
+/// What is left of a ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// The time that it has.
+    pub window: Window,
+    /// The first step that has not come; counts from 0.
+    pub step: usize,
 }
 
 /// Stores the first step of each ladder of notices, in one statement.
 pub fn begin(connection: &mut AnyConnection, notices: &[FirstSteps<'_>]) -> Result<(), StoreError> {
-    let mut rows = Vec::with_capacity(notices.len() * 2);
-    for one in notices {
-        for (_, ladder) in Ladder::CODES {
-            let Some(step) = one.ladders.of(*ladder).first() else { continue };
-            let at_once = !one.reached && *ladder == Ladder::Delivered;
-            rows.push(StepRow {
-                notice_id: one.notice.as_str(),
-                ladder: ladder.as_str(),
-                step: 0,
-                action: step.action.as_str(),
-                due_at: micros(if at_once { one.made } else { step.due_at(one.made, one.deadline) }),
-                state: StepState::Open.as_str(),
-                fired_at: None,
-                late_ms: None,
-                outcome: None,
-                begun_at: micros(one.made),
-                deadline_at: micros(one.deadline),
-            });
-        }
-    }
+    let rows: Vec<_> =
+        notices.iter().flat_map(|one| Ladder::CODES.iter().filter_map(|(_, ladder)| first(one, *ladder))).collect();
     batch::insert(connection, &rows)?;
     Ok(())
+}
+
+/// The first step of one ladder; none where no step is left.
+fn first<'a>(one: &FirstSteps<'a>, ladder: Ladder) -> Option<StepRow<'a>> {
+    let rest = one.rest.filter(|_| ladder == Ladder::Delivered);
+    let begun = Rest { window: Window { begun: one.made, deadline: one.deadline }, step: 0 };
+    let Rest { window, step } = rest.unwrap_or(begun);
+    let steps = one.ladders.of(ladder);
+    let planned = *window.plan(steps).get(step)?;
+    let at_once = rest.is_none() && !one.reached && ladder == Ladder::Delivered;
+    Some(StepRow {
+        notice_id: one.notice.as_str(),
+        ladder: ladder.as_str(),
+        step: i32::try_from(step).ok()?,
+        action: steps.get(step)?.action.as_str(),
+        due_at: micros(if at_once { one.made } else { planned }),
+        state: StepState::Open.as_str(),
+        fired_at: None,
+        late_ms: None,
+        outcome: None,
+        begun_at: micros(window.begun),
+        deadline_at: micros(window.deadline),
+    })
 }
 
 /// The notices with a step that has come at `now`, those that wait longest first, up to `limit` steps.

@@ -16,6 +16,7 @@ use super::schema::{incident_version, notice};
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::{Link, Notice, NoticeState, NoticeSummary};
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::receipt::DisputeReason;
 use crate::domain::vocabulary::InformedBy;
 
 batch::row! {
@@ -232,7 +233,7 @@ struct DeliveredRow<'a> {
     delivered_at: i64,
 }
 
-/// Marks notices as delivered at their time, in one statement. The caller has made sure that none was before.
+/// Marks notices as delivered at their time, in one statement. The caller has made sure that none was at an earlier one.
 pub(crate) fn mark_delivered(
     connection: &mut AnyConnection,
     delivered: &[(&str, OffsetDateTime)],
@@ -254,8 +255,15 @@ pub fn mark_acknowledged(connection: &mut AnyConnection, id: &NoticeId, at: Offs
 }
 
 /// Marks one notice as disputed by its controller.
-pub fn mark_disputed(connection: &mut AnyConnection, id: &NoticeId, at: OffsetDateTime) -> Result<(), StoreError> {
-    diesel::update(notice::table.find(id.as_str())).set(notice::disputed_at.eq(micros(at))).execute(connection)?;
+pub fn mark_disputed(
+    connection: &mut AnyConnection,
+    id: &NoticeId,
+    reason: DisputeReason,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    diesel::update(notice::table.find(id.as_str()))
+        .set((notice::disputed_at.eq(micros(at)), notice::dispute_reason.eq(reason.as_str())))
+        .execute(connection)?;
     Ok(())
 }
 
@@ -290,6 +298,8 @@ pub struct NoticeFacts {
     pub deadline_at: OffsetDateTime,
     /// What starts the clocks of the controller.
     pub informed_by: InformedBy,
+    /// When it was informed by that, UTC.
+    pub informed_at: Option<OffsetDateTime>,
 }
 
 /// The facts of the notices `ids`, locked until the transaction ends, for the service's own bookkeeping.
@@ -318,6 +328,7 @@ impl TryFrom<NoticeRow> for NoticeFacts {
 
     fn try_from(row: NoticeRow) -> Result<Self, StoreError> {
         let door = Door { table: "notice", id: &row.id };
+        let informed_by = InformedBy::from_code(&row.informed_by).ok_or_else(|| door.corrupt("informed_by"))?;
         Ok(Self {
             id: door.parse("id", &row.id)?,
             incident: door.parse("incident_id", &row.incident_id)?,
@@ -330,7 +341,9 @@ impl TryFrom<NoticeRow> for NoticeFacts {
             acknowledged: row.acknowledged_at.is_some(),
             created_at: door.instant("created_at", row.created_at)?,
             deadline_at: door.instant("deadline_at", row.deadline_at)?,
-            informed_by: InformedBy::from_code(&row.informed_by).ok_or_else(|| door.corrupt("informed_by"))?,
+            informed_at: door
+                .instant_option("delivered_at", informed_by.counted(row.delivered_at, row.acknowledged_at))?,
+            informed_by,
             supersedes: row.supersedes,
             content_sha256: row.content_sha256,
         })

@@ -106,7 +106,7 @@ pub fn tried(connection: &mut AnyConnection, notices: &[String]) -> Result<Vec<(
     let rows: Vec<(String, String)> = delivery::table
         .filter(delivery::notice_id.is_not_null())
         .filter(among(connection, delivery::notice_id, notices)?)
-        .filter(delivery::type_.ne(EventType::NoticeEscalated.as_str()))
+        .filter(delivery::type_.ne_all(EventType::OF_NOTICES.iter().map(|event| event.as_str())))
         .select((delivery::notice_id.assume_not_null(), delivery::endpoint_id))
         .load(connection)?;
     let pair = |(notice, id): (String, String)| {

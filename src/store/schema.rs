@@ -119,6 +119,7 @@ diesel::table! {
         deadline_at -> BigInt,
         informed_by -> Text,
         disputed_at -> Nullable<BigInt>,
+        dispute_reason -> Nullable<Text>,
     }
 }
 

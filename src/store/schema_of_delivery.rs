@@ -122,7 +122,7 @@ diesel::table! {
         id -> Text,
         notice_id -> Text,
         ladder -> Text,
-        step -> Integer,
+        step -> Nullable<Integer>,
         processor_id -> Text,
         controller_id -> Text,
         means -> Text,

@@ -1,5 +1,6 @@
 //! Tasks for persons and what came of them. Results are only added.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
@@ -8,10 +9,10 @@ use super::batch;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::row::{Door, micros};
-use super::schema::{notice, task, task_result};
+use super::schema::{escalation, notice, task, task_result};
 use crate::domain::actor::Actor;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId, TaskId};
-use crate::domain::ladder::Rung;
+use crate::domain::ladder::StepOutcome;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::task::{Means, Task, TaskOutcome, TaskResult, TaskState};
 use crate::domain::terms::Ladder;
@@ -21,7 +22,7 @@ batch::row! {
         id: &'a str,
         notice_id: &'a str,
         ladder: &'a str,
-        step: i32,
+        step: Option<i32>,
         processor_id: &'a str,
         controller_id: &'a str,
         means: &'a str,
@@ -40,8 +41,10 @@ pub struct NewTask {
     pub id: TaskId,
     /// The notice that has to get through.
     pub notice: NoticeId,
-    /// The step that asks for it.
-    pub rung: Rung,
+    /// The ladder that asks for it.
+    pub ladder: Ladder,
+    /// Its step, from 0; none where a dispute asks for it.
+    pub step: Option<i32>,
     /// Whose task it is.
     pub processor: OrganisationId,
     /// Who has to be told.
@@ -59,12 +62,13 @@ pub struct NewTask {
 /// Stores tasks in one statement.
 pub fn insert(connection: &mut AnyConnection, new: &[NewTask], now: OffsetDateTime) -> Result<(), StoreError> {
     let row = |new| {
-        let NewTask { id, notice, rung, processor, controller, means, role, address, due_at }: &NewTask = new;
+        let NewTask { id, notice, ladder, step, processor, controller, .. }: &NewTask = new;
+        let NewTask { means, role, address, due_at, .. } = new;
         NewTaskRow {
             id: id.as_str(),
             notice_id: notice.as_str(),
-            ladder: rung.ladder.as_str(),
-            step: rung.step,
+            ladder: ladder.as_str(),
+            step: *step,
             processor_id: processor.as_str(),
             controller_id: controller.as_str(),
             means: means.as_str(),
@@ -86,7 +90,7 @@ struct TaskRow {
     id: String,
     notice_id: String,
     ladder: String,
-    step: i32,
+    step: Option<i32>,
     controller_id: String,
     means: String,
     role: String,
@@ -106,7 +110,7 @@ fn read((row, incident): (TaskRow, String)) -> Result<Task, StoreError> {
         incident: door.parse("incident_id", &incident)?,
         controller: door.parse("controller_id", &row.controller_id)?,
         ladder: Ladder::from_code(&row.ladder).ok_or_else(|| door.corrupt("ladder"))?,
-        step: row.step + 1,
+        step: row.step.map(|step| step + 1),
         means: Means::from_code(&row.means).ok_or_else(|| door.corrupt("means"))?,
         state: TaskState::from_code(&row.state).ok_or_else(|| door.corrupt("state"))?,
         due_at: door.instant("due_at", row.due_at)?,
@@ -191,9 +195,39 @@ pub fn of_notices(connection: &mut AnyConnection, notices: &[String]) -> Result<
     known.collect()
 }
 
-/// Closes the open tasks of a notice: nobody has to see to it any more.
-pub fn close(connection: &mut AnyConnection, notice: &NoticeId, now: OffsetDateTime) -> Result<(), StoreError> {
-    let open = task::table.filter(task::notice_id.eq(notice.as_str()).and(task::state.eq(TaskState::Open.as_str())));
+/// The tasks of `notices` that are still to be done, oldest first.
+pub fn open_of(connection: &mut AnyConnection, notices: &[&str]) -> Result<Vec<Task>, StoreError> {
+    let rows: Vec<(TaskRow, String)> = task::table
+        .inner_join(notice::table.on(notice::id.eq(task::notice_id)))
+        .filter(among(connection, task::notice_id, notices)?)
+        .filter(task::state.eq(TaskState::Open.as_str()))
+        .order(task::id)
+        .select((TaskRow::as_select(), notice::incident_id))
+        .load(connection)?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Closes what `ladders` of `notices` have asked for and nobody has done: those ladders are over.
+///
+/// A task that a step of another ladder found open, and so made none itself, stays, and so does what a dispute asks for.
+pub fn close(
+    connection: &mut AnyConnection,
+    notices: &[&str],
+    ladders: &[Ladder],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    if notices.is_empty() {
+        return Ok(());
+    }
+    let codes: Vec<&str> = ladders.iter().map(|ladder| ladder.as_str()).collect();
+    let relied_on = escalation::table
+        .filter(escalation::notice_id.eq(task::notice_id).and(escalation::ladder.ne_all(codes.clone())))
+        .filter(escalation::action.eq(task::means).and(escalation::outcome.eq(StepOutcome::TaskOpen.as_str())));
+    let open = task::table
+        .filter(among(connection, task::notice_id, notices)?)
+        .filter(task::state.eq(TaskState::Open.as_str()).and(task::step.is_not_null()))
+        .filter(task::ladder.eq_any(codes))
+        .filter(not(exists(relied_on)));
     diesel::update(open)
         .set((task::state.eq(TaskState::Closed.as_str()), task::closed_at.eq(micros(now))))
         .execute(connection)?;

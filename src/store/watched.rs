@@ -14,6 +14,7 @@ use super::schema::{incident, notice};
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::ladder::Standing;
+use crate::domain::receipt::DisputeReason;
 
 /// A notice as its ladders see it.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Watched {
     pub deadline_at: OffsetDateTime,
     /// When it arrived, UTC.
     pub delivered_at: Option<OffsetDateTime>,
+    /// When and why its controller has disputed it, UTC.
+    pub dispute: Option<(OffsetDateTime, DisputeReason)>,
     /// Where it stands.
     pub standing: Standing,
     /// The agreement under which it was made, in the version of that time.
@@ -72,6 +75,7 @@ struct WatchedRow {
     delivered_at: Option<i64>,
     acknowledged_at: Option<i64>,
     disputed_at: Option<i64>,
+    dispute_reason: Option<String>,
 }
 
 /// The notices `ids`, in no order.
@@ -85,6 +89,8 @@ pub fn of(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Watched>
     let watched = rows.into_iter().map(|(row, is_withdrawn, superseded)| {
         let door = Door { table: "notice", id: &row.id };
         let event = EventType::from_code(&row.type_).ok_or_else(|| door.corrupt("type"))?;
+        let reason = |code: &str| DisputeReason::from_code(code).ok_or_else(|| door.corrupt("dispute_reason"));
+        let reason = row.dispute_reason.as_deref().map(reason).transpose()?;
         Ok(Watched {
             notice: door.parse("id", &row.id)?,
             incident: door.parse("incident_id", &row.incident_id)?,
@@ -94,10 +100,11 @@ pub fn of(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Watched>
             created_at: door.instant("created_at", row.created_at)?,
             deadline_at: door.instant("deadline_at", row.deadline_at)?,
             delivered_at: door.instant_option("delivered_at", row.delivered_at)?,
+            dispute: door.instant_option("disputed_at", row.disputed_at)?.zip(reason),
             standing: Standing {
                 delivered: row.delivered_at.is_some(),
                 acknowledged: row.acknowledged_at.is_some(),
-                disputed: row.disputed_at.is_some(),
+                disputed: reason == Some(DisputeReason::NotOurs),
                 superseded,
                 withdrawn: is_withdrawn && event != EventType::NoticeWithdrawal,
             },

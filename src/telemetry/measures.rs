@@ -12,7 +12,18 @@ const AUDIT_FINDINGS: &str = "art33_audit_findings";
 const AUDITED_AT: &str = "art33_audit_timestamp_seconds";
 const CLOCK_STEPS: &str = "art33_clock_steps_total";
 const HEARTBEATS: &str = "art33_heartbeats_total";
+const LADDER_STEPS: &str = "art33_ladder_steps_total";
 const RELEASES_OVERDUE: &str = "art33_releases_overdue_total";
+
+/// What steps do, and what came of it, where nobody was reached who should have been.
+const REACHED_NOBODY: [(&str, &str); 6] = [
+    ("tell_management", "nobody"),
+    ("last_call", "nobody"),
+    ("next_channel", "no_channel"),
+    ("next_channel", "withheld"),
+    ("email_contacts", "withheld"),
+    ("remind", "withheld"),
+];
 
 /// What a measure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +59,7 @@ pub(super) const MEASURES: &[(Kind, &str, &str)] = &[
     (Kind::Counter, CLOCK_STEPS, "Clocks that were set by more than a minute, by clock."),
     (Kind::Histogram, STORE_BATCH_SIZE, "Writes committed together; the embedded database only."),
     (Kind::Counter, "art33_ledger_entries_total", "Ledger entries written."),
+    (Kind::Counter, LADDER_STEPS, "Steps of ladders that fired, by action and outcome."),
     (Kind::Counter, RELEASES_OVERDUE, "Versions that nobody released in time."),
 ];
 
@@ -62,6 +74,9 @@ pub(super) fn describe() {
         }
     }
     counter!(RELEASES_OVERDUE).increment(0);
+    for (action, outcome) in REACHED_NOBODY {
+        counter!(LADDER_STEPS, "action" => action, "outcome" => outcome).increment(0);
+    }
     for source in ClockSource::ALL {
         counter!(CLOCK_STEPS, "clock" => source.as_str()).increment(0);
     }
@@ -129,6 +144,11 @@ words! {
         /// It was not sent, since something is wrong.
         Withheld "withheld",
     }
+}
+
+/// Counts a step of a ladder that fired, by what it does and what came of it.
+pub fn step_fired(action: &'static str, outcome: &'static str) {
+    counter!(LADDER_STEPS, "action" => action, "outcome" => outcome).increment(1);
 }
 
 /// Counts a version that nobody released in time.

@@ -1,4 +1,4 @@
-//! The steps of ladders at their times: each once, the highest alone after a standstill, told to whom the agreement says.
+//! The steps of ladders at their times: each once, few after a standstill, told to whom the agreement says.
 
 use serde_json::{Value, json};
 use time::Duration;
@@ -104,13 +104,13 @@ both! {
         assert!(app.service().verify_ledger().await.unwrap().verified);
     }
 
-    async fn after_six_hours_of_standstill_the_highest_step_fires_once(app: TestApp, settings = SILENT_RELAY) {
+    async fn after_six_hours_of_standstill_channels_open_and_the_highest_step_fires_once(app: TestApp, settings = SILENT_RELAY) {
         let world = app.world(1).await;
-        three_channels(&app, &world, &json!(null)).await;
+        let [named, _] = three_channels(&app, &world, &json!(null)).await;
         let notice = unheard(&app, &world).await;
         until(&app, Duration::hours(6)).await;
         let ladders = escalation(&world, &notice).await;
-        let passed = [("next_channel", "coalesced", ""), ("email_contacts", "coalesced", ""), ("phone", "fired", "task"),
+        let passed = [("next_channel", "fired", "told"), ("email_contacts", "coalesced", ""), ("phone", "fired", "task"),
                       ("tell_management", "open", "")];
         assert_eq!(steps(&ladders["until_delivered"]), expected(&passed));
         let passed = [("email_contacts", "coalesced", ""), ("remind", "fired", "told"), ("tell_management", "open", "")];
@@ -118,28 +118,80 @@ both! {
         // 25 per cent of 23½ hours are 21150 seconds.
         assert_eq!(ladders["until_delivered"]["steps"][2]["late_ms"], json!((21600 - 21150) * 1000));
         let facts = entries(&world, &notice, "escalation.fired").await;
-        assert_eq!((&facts[0]["coalesced"], &facts[0]["step"]), (&json!([1, 2]), &json!(3)));
+        let fired: Vec<_> = facts.iter().map(|one| (&one["ladder"], &one["step"], &one["coalesced"])).collect();
+        let (first, second) = (json!("delivered"), json!("acknowledged"));
+        let expected = [(&first, &json!(1), &json!([2])), (&first, &json!(3), &json!([2])), (&second, &json!(2), &json!([1]))];
+        assert_eq!(fired, expected);
+        assert!(outbox(&world, &notice).await.contains(&("notice.initial".to_owned(), named)), "the controller is told by mail as well");
         app.step_workers().await;
         assert_eq!(escalation(&world, &notice).await, ladders, "nothing fires twice");
         assert_eq!(tasks(&world, "").await.len(), 1);
     }
 
     async fn two_replicas_fire_a_step_once(app: TestApp) {
-        let world = app.world(3).await;
+        let world = app.world(8).await;
+        management(&app, &world).await;
         world.receiver.reply(Reply::Status(500));
         world.file().await;
         app.step_workers().await;
-        app.advance(Duration::hours(6));
-        let (one, other) = (app.service(), app.service().clone());
-        let (one, other) = tokio::join!(one.fire_escalations(), other.fire_escalations());
-        assert_eq!(one.unwrap() + other.unwrap(), 6, "each ladder is looked at once");
-        assert_eq!(tasks(&world, "").await.len(), 3);
-        for index in 0..3 {
-            let notice = world.notice(index).await;
-            assert_eq!(entries(&world, &notice, "escalation.fired").await.len(), 2);
-            let reminders = outbox(&world, &notice).await.into_iter().filter(|(kind, _)| kind == "notice.reminder");
-            assert_eq!(reminders.count(), 1);
+        let other = app.beside().await;
+        // 5 minutes, 2, 6, 12, 18, 22 and 24 hours: every step of both ladders comes in a round of its own.
+        for at in [300, 7200, 21150, 42300, 63450, 76140, 84600] {
+            let step = START + Duration::seconds(at) - app.now();
+            app.advance(step);
+            other.advance(step);
+            let fire = |app: &TestApp| { let service = app.service().clone(); tokio::spawn(async move { service.fire_escalations().await }) };
+            let racing: Vec<_> = (0..4).flat_map(|_| [fire(&app), fire(&other)]).collect();
+            for one in racing {
+                one.await.unwrap().unwrap();
+            }
         }
+        for index in 0..8 {
+            let notice = world.notice(index).await;
+            let mut fired: Vec<_> = Vec::new();
+            for kind in ["escalation.fired", "escalation.breach_recorded"] {
+                let facts = entries(&world, &notice, kind).await;
+                fired.extend(facts.iter().map(|one| (text(&one["ladder"]), one["step"].as_i64().unwrap(), one["coalesced"].clone())));
+            }
+            fired.sort_by_key(|(ladder, step, _)| (ladder.clone(), *step));
+            let once = |ladder: &str, steps| (1..=steps).map(|step| (ladder.to_owned(), step, json!([]))).collect::<Vec<_>>();
+            assert_eq!(fired, [once("acknowledged", 4), once("delivered", 7)].concat(), "each step once, none passed");
+            let told = |kind: &str, sent: &[(String, String)]| sent.iter().filter(|(known, _)| known == kind).count();
+            let sent = outbox(&world, &notice).await;
+            assert_eq!((told("notice.reminder", &sent), told("notice.escalated", &sent)), (1, 3));
+        }
+        let mut means: Vec<_> = tasks(&world, "").await.iter().map(|task| text(&task["means"])).collect();
+        means.sort_unstable();
+        assert_eq!(means, [vec!["courier"; 8], vec!["phone"; 8]].concat());
+        assert!(app.service().verify_ledger().await.unwrap().verified);
+        other.stop().await;
+    }
+
+    async fn before_a_limit_has_passed_no_breach_is_recorded(app: TestApp) {
+        let world = app.world(3).await;
+        let own = json!([{"after": "PT24H", "action": "record_breach"}]);
+        agree(&world, 0, &json!({"notify_within": "PT72H", "internal_target": "PT12H"})).await;
+        agree(&world, 1, &json!({"notify_within": "without_undue_delay", "internal_target": "PT12H"})).await;
+        agree(&world, 2, &json!({"notify_within": "PT72H", "internal_target": "PT12H", "escalation": {"until_delivered": own}})).await;
+        unheard(&app, &world).await;
+        let last = |ladder: &Value| ladder["steps"].as_array().unwrap().last().unwrap().clone();
+        until(&app, Duration::hours(24)).await;
+        let shown = |index| { let world = &world; async move {
+            let notice = world.notice(index).await;
+            (last(&escalation(world, &notice).await["until_delivered"]), notice)
+        } };
+        let (far, _) = shown(0).await;
+        assert_eq!((&far["state"], instant(&far["due_at"])), (&json!("planned"), START + Duration::minutes(71 * 60 + 30)));
+        for index in [1, 2] {
+            let (own_aim, notice) = shown(index).await;
+            assert_eq!((&own_aim["action"], &own_aim["outcome"]), (&json!("record_breach"), &json!("target_missed")), "{index}");
+            assert_eq!(entries(&world, &notice, "escalation.target_missed").await.len(), 1);
+            assert_eq!(entries(&world, &notice, "escalation.breach_recorded").await.len(), 0);
+        }
+        until(&app, Duration::minutes(71 * 60 + 30)).await;
+        let (broken, notice) = shown(0).await;
+        assert_eq!(broken["outcome"], "not_delivered");
+        assert_eq!(entries(&world, &notice, "escalation.breach_recorded").await.len(), 1);
     }
 
     async fn an_agreement_has_steps_of_its_own(app: TestApp) {
@@ -206,7 +258,7 @@ both! {
         let notice = unheard(&app, &world).await;
         until(&app, Duration::hours(2)).await;
         let ladder = escalation(&world, &notice).await["until_delivered"].clone();
-        let withheld = [("next_channel", "coalesced", ""), ("email_contacts", "fired", "withheld"), ("phone", "open", "")];
+        let withheld = [("next_channel", "fired", "withheld"), ("email_contacts", "fired", "withheld"), ("phone", "open", "")];
         assert_eq!(steps(&ladder), expected(&withheld));
         assert_eq!(outbox(&world, &notice).await.len(), 1);
     }

@@ -6,6 +6,7 @@ use time::Duration;
 use crate::harness::app::TestApp;
 use crate::harness::client::Answer;
 use crate::harness::ladders::{escalation, expected, some_task, steps, tasks};
+use crate::harness::receiver::Reply;
 use crate::harness::world::{CONTROLLER, PROCESSOR, World, rfc3339, text};
 
 fn path(task: &Value) -> String {
@@ -71,6 +72,32 @@ both! {
         assert_eq!(over, (&json!("delivered"), &json!(null)));
         let again = answer(&world, &task, &result("informed", &at)).await.expect(409);
         assert_eq!(again.problem(), "task-closed");
+        assert!(app.service().verify_ledger().await.unwrap().verified);
+    }
+
+    async fn a_call_before_the_recorded_delivery_counts(app: TestApp) {
+        let world = app.world(1).await;
+        world.receiver.reply(Reply::Status(500));
+        let filed = world.file().await;
+        app.step_workers().await;
+        app.advance(Duration::hours(6));
+        app.step_workers().await;
+        let task = tasks(&world, "").await.remove(0);
+        let at = rfc3339(app.now() + Duration::minutes(10));
+        app.advance(Duration::hours(1));
+        world.receiver.reply(Reply::Status(204));
+        app.step_workers().await;
+        let machine = rfc3339(app.now());
+        let authority = world.duty(&filed, "gdpr_33_1", 0).await;
+        assert_eq!((&authority["start_at"], &tasks(&world, "").await[0]["state"]), (&json!(machine), &json!("closed")));
+        app.advance(Duration::MINUTE);
+        let late = answer(&world, &task, &result("informed", &rfc3339(app.now()))).await.expect(409);
+        assert_eq!(late.problem(), "task-closed", "after it was closed nobody had to call");
+        answer(&world, &task, &result("informed", &at)).await.expect(200);
+        let told = notice(&world, &task).await;
+        assert_eq!((&told["delivered_at"], &told["informed_at"]), (&json!(at), &json!(at)));
+        let authority = world.processor().get(&format!("/v1/duties/{}", text(&authority["id"]))).await.expect(200).json;
+        assert_eq!((&authority["start_at"], &authority["earlier_clocks"][0]["start_at"]), (&json!(at), &json!(machine)));
         assert!(app.service().verify_ledger().await.unwrap().verified);
     }
 

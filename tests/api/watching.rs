@@ -141,10 +141,10 @@ both! {
         tamper(&app, forget).await;
         assert_eq!(audit(&app).await.findings, [], "a drill, and what waits for a release");
 
-        tamper(&app, "UPDATE incident_version SET release_state = 'released'; UPDATE notice SET disputed_at = 1").await;
+        tamper(&app, "UPDATE incident_version SET release_state = 'released'; UPDATE notice SET dispute_reason = 'not_ours'").await;
         tamper(&app, forget).await;
         assert_eq!(audit(&app).await.findings, [], "somebody said that it is not for him");
-        tamper(&app, "UPDATE notice SET disputed_at = NULL").await;
+        tamper(&app, "UPDATE notice SET dispute_reason = NULL").await;
         assert_eq!(audit(&app).await.without_next_step.count, 2);
         tamper(&app, "UPDATE incident SET withdrawn_at = 1").await;
         assert_eq!(audit(&app).await.findings, [], "withdrawn");

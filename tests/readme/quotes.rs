@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use art33::domain::terms::{Action, LadderStep, Ladders};
 use serde_json::Value;
 
 /// The text of the code block after `<!-- mark -->` on a page.
@@ -46,4 +47,47 @@ fn the_pages_lead_to_the_programs() {
         assert!(readme.contains(&format!("(docs/verify/{name})")), "{name}");
     }
     assert!(std::fs::read_to_string("docs/receiving.md").unwrap().contains("(verify/verify.sh)"));
+}
+
+/// What the page for receivers calls the steps of the ladders.
+const STEPS: [(&str, Action); 8] = [
+    ("the next channel of your agreement opens", Action::NextChannel),
+    ("e-mail to all your contacts that were not written to yet", Action::EmailContacts),
+    ("a reminder where the notice was sent", Action::Remind),
+    ("a telephone call", Action::Phone),
+    ("the processor's management is told", Action::TellManagement),
+    ("a courier", Action::Courier),
+    ("the processor's management gets a last call", Action::LastCall),
+    ("it is recorded that you were not told in time, if a limit of law or contract has passed", Action::RecordBreach),
+];
+
+/// The step that a row of the table gives, such as `5 minutes, 2 %`; none where its cell is empty.
+fn step(when: &str, what: &str) -> Option<LadderStep> {
+    let (_, action) = STEPS.iter().find(|(words, _)| *words == what).or_else(|| {
+        assert_eq!(what, "", "no step is called that");
+        None
+    })?;
+    let (after, share) = when.rsplit_once(", ").map_or((None, when), |(after, share)| (Some(after), share));
+    let after = after.map(|after| {
+        let (count, unit) = after.split_once(' ').unwrap();
+        let unit = if unit == "minutes" { "M" } else { "H" };
+        format!("PT{count}{unit}").parse().unwrap()
+    });
+    Some(LadderStep { after, share_percent: share.strip_suffix(" %").unwrap().parse().ok(), action: *action })
+}
+
+#[test]
+fn receivers_read_the_ladders_that_hold_by_default() {
+    let page = std::fs::read_to_string("docs/receiving.md").unwrap();
+    let (_, table) =
+        page.split_once("| after | until it has arrived | until you have acknowledged it |\n|---|---|---|\n").unwrap();
+    let mut read = Ladders { until_delivered: Vec::new(), until_acknowledged: Vec::new() };
+    for row in table.lines().take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [when, first, second] = cells[..] else { panic!("{row}") };
+        let second = if second == "the same" { first } else { second };
+        read.until_delivered.extend(step(when, first));
+        read.until_acknowledged.extend(step(when, second));
+    }
+    assert_eq!(read, Ladders::default());
 }

@@ -9,6 +9,7 @@ ALTER TABLE receipt DROP COLUMN previous_sha256;
 ALTER TABLE receipt DROP COLUMN evidence_sha256;
 ALTER TABLE receipt DROP COLUMN means;
 DROP INDEX notice_open;
+ALTER TABLE notice DROP COLUMN dispute_reason;
 ALTER TABLE notice DROP COLUMN disputed_at;
 ALTER TABLE notice DROP COLUMN informed_by;
 ALTER TABLE notice DROP COLUMN deadline_at;
@@ -62,7 +63,7 @@ SELECT
     next_at, deadline_at, attempts, lease, created_at
 FROM delivery
 WHERE endpoint_id IN (SELECT id FROM webhook)
-    AND type NOT IN ('endpoint.verify', 'notice.reminder', 'notice.escalated');
+    AND type NOT IN ('endpoint.verify', 'notice.reminder', 'notice.escalated', 'notice.disputed');
 DROP TABLE delivery;
 DROP TABLE endpoint_secret;
 DROP TABLE endpoint;

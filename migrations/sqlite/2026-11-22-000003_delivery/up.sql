@@ -84,6 +84,7 @@ CREATE UNIQUE INDEX delivery_duty_step ON delivery (duty_id, step, endpoint_id) 
 ALTER TABLE notice ADD COLUMN deadline_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE notice ADD COLUMN informed_by TEXT NOT NULL DEFAULT 'earlier';
 ALTER TABLE notice ADD COLUMN disputed_at BIGINT;
+ALTER TABLE notice ADD COLUMN dispute_reason TEXT;
 UPDATE notice SET deadline_at = created_at + 86400000000;
 -- What was made before had a deadline of its own for each message.
 UPDATE notice SET deadline_at = (SELECT max(deadline_at) FROM delivery WHERE delivery.notice_id = notice.id)
@@ -149,10 +150,10 @@ CREATE TABLE task (
     id TEXT NOT NULL PRIMARY KEY,
     notice_id TEXT NOT NULL REFERENCES notice (id),
     ladder TEXT NOT NULL,
-    step INTEGER NOT NULL,
+    step INTEGER,
     processor_id TEXT NOT NULL,
     controller_id TEXT NOT NULL,
-    means TEXT NOT NULL CHECK (means IN ('phone', 'courier', 'registered_letter')),
+    means TEXT NOT NULL CHECK (means IN ('phone', 'courier', 'registered_letter', 'clarify')),
     role TEXT NOT NULL,
     address TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('open', 'done', 'closed')),

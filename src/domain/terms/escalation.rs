@@ -28,6 +28,13 @@ code_list! {
     }
 }
 
+impl Action {
+    /// Whether it is a task for a person, who tells the controller.
+    pub fn asks_a_person(self) -> bool {
+        matches!(self, Self::Phone | Self::Courier | Self::RegisteredLetter)
+    }
+}
+
 /// One step: it comes after an absolute time or a share of the window, whichever is earlier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LadderStep {
@@ -54,7 +61,8 @@ pub struct Ladders {
 const MOST: usize = 20;
 
 impl Default for Ladders {
-    /// Made for a window of 24 hours; in a shorter one the shares come first.
+    /// Made for a window of 24 hours; in a shorter one the shares come first. The last call and the record have no time of their own:
+    /// before the end of a longer window nothing is late.
     fn default() -> Self {
         let steps = |steps: &[(&str, u8, Action)]| {
             let step = |(after, share, action): &(&str, u8, Action)| LadderStep {
@@ -71,8 +79,8 @@ impl Default for Ladders {
                 ("PT6H", 25, Action::Phone),
                 ("PT12H", 50, Action::TellManagement),
                 ("PT18H", 75, Action::Courier),
-                ("PT22H", 90, Action::LastCall),
-                ("PT24H", 100, Action::RecordBreach),
+                ("", 90, Action::LastCall),
+                ("", 100, Action::RecordBreach),
             ]),
             until_acknowledged: steps(&[
                 ("PT2H", 9, Action::EmailContacts),
@@ -191,7 +199,7 @@ mod tests {
         };
         assert_eq!(due(24), [5, 120, 360, 720, 1080, 1296, 1440]);
         assert_eq!(due(2), [2, 10, 30, 60, 90, 108, 120]);
-        assert_eq!(due(72), [5, 120, 360, 720, 1080, 1320, 1440]);
+        assert_eq!(due(72), [5, 120, 360, 720, 1080, 3888, 4320], "nothing is late before the end");
     }
 
     #[test]

@@ -100,13 +100,21 @@ impl TestApp {
     /// The service after it was stopped and started again, on the same database and with the same files.
     pub(crate) async fn restarted(&self) -> Self {
         self.stop().await;
-        let place = Place {
+        Self::serve(self.place(), &[], self.now(), 34).await
+    }
+
+    /// A second service on the same database, as a replica is one.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::serve(self.place(), &[], self.now(), 35).await
+    }
+
+    fn place(&self) -> Place {
+        Place {
             directory: Arc::clone(&self.0.directory),
             database_url: self.0.database_url.clone(),
             #[cfg(feature = "postgres")]
             database: self.0.database.clone(),
-        };
-        Self::serve(place, &[], self.now(), 34).await
+        }
     }
 
     async fn serve(place: Place, settings: &[(&str, &str)], now: OffsetDateTime, seed: u64) -> Self {
