@@ -118,6 +118,7 @@ mod tests {
         store_batch(16);
         ledger_entries_added(5);
         release_overdue();
+        step_fired("last_call", "nobody");
         let second = Metrics::install().unwrap();
         second.upkeep();
         let text = metrics.render();
@@ -130,6 +131,8 @@ mod tests {
             r#"art33_lateness_seconds_bucket{kind="delivery",le="2.5"} 1"#,
             r#"art33_lateness_seconds_bucket{kind="step",le="0.1"} 1"#,
             "art33_releases_overdue_total 1",
+            r#"art33_ladder_steps_total{action="last_call",outcome="nobody"} 1"#,
+            r#"art33_ladder_steps_total{action="next_channel",outcome="withheld"} 0"#,
             r#"art33_oldest_overdue_seconds{kind="alarm"} 9"#,
             r#"art33_endpoints{channel="webhook",health="degraded"} 3"#,
             "art33_audit_findings 2",

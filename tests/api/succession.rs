@@ -41,10 +41,10 @@ both! {
         let filed = world.file().await;
         app.step_workers().await;
         // The window is 23½ hours: the telephone at 25, management at 50, the courier at 75, the last call at 90 per cent.
-        let fired = [(21150, "phone"), (42300, "tell_management"), (63450, "courier"), (76140, "last_call"), (84600, "record_breach")];
+        let coming = [(21150, "phone"), (42300, "tell_management"), (63450, "courier"), (76140, "last_call"), (84600, "record_breach")];
         let mut before = world.notice(0).await;
         until(&app, Duration::hours(3)).await;
-        for (version, (at, action)) in (1..).zip(fired) {
+        for (version, (at, action)) in (1..).zip(coming) {
             until(&app, Duration::seconds(at - 3600)).await;
             correct(&world, &filed, version).await;
             let later = world.notice(0).await;

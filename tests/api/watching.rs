@@ -274,6 +274,23 @@ both! {
         assert_eq!(failures(&app, &world, index).await, 1);
     }
 
+    async fn a_step_that_reaches_nobody_is_counted(app: TestApp) {
+        let counted = || async {
+            let name = r#"art33_ladder_steps_total{action="tell_management",outcome="nobody"} "#;
+            let text = measures(&app).await;
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in\n{text}"));
+            line.parse::<u64>().unwrap()
+        };
+        let before = counted().await;
+        let world = app.world(1).await;
+        world.receiver.reply(Reply::Status(500));
+        world.file().await;
+        app.step_workers().await;
+        app.advance(Duration::hours(12));
+        app.step_workers().await;
+        assert!(counted().await >= before + 2, "both ladders tell the management, which has registered nothing");
+    }
+
     async fn every_measure_is_fed(app: TestApp) {
         let world = app.world(1).await;
         four_eyes(&world, "send").await;
