@@ -26,6 +26,7 @@ mod history;
 mod idempotency;
 mod import;
 mod instructions;
+mod lanes;
 mod ledger;
 mod links;
 mod lint;
