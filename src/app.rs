@@ -24,7 +24,7 @@ use crate::identity::{BuiltinIssuer, IssuerError};
 use crate::outbound::{Outbound, OutboundError};
 use crate::report::ReportError;
 use crate::service::{Clocks, Service, ServiceError};
-use crate::store::StoreError;
+use crate::store::{Alone, StoreError};
 use crate::telemetry::{Metrics, MetricsError};
 use crate::worker::auditor::Heartbeat;
 use crate::worker::delivery::Pace;
@@ -44,6 +44,8 @@ pub struct App {
     pace: Pace,
     grace: Duration,
     has_workers: bool,
+    /// Given back when everything has stopped.
+    _alone: Alone,
 }
 
 /// Why the service cannot start or go on.
@@ -115,6 +117,8 @@ impl App {
         let (socket, address) = server::bind(config.server.listen)?;
         let relay = config.mail.as_ref().map(mail::relay).transpose()?;
         let outbound = parts::outbound(&config.outbound)?.with_relay(relay);
+        // Before the database is migrated: whoever serves it may be another version.
+        let alone = Alone::take(config.database.url.expose())?;
         let service = parts::service(config, address, clock, entropy, &outbound)?;
         let clocks = service.watch_clocks(Clocks::default()).await?;
         service.ensure_operator().await?;
@@ -143,6 +147,7 @@ impl App {
             pace,
             grace,
             has_workers: true,
+            _alone: alone,
         })
     }
 

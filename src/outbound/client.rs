@@ -72,7 +72,8 @@ impl Outbound {
         Self::with_lookup(settings, system_lookup())
     }
 
-    fn with_lookup(settings: &OutboundSettings, lookup: Lookup) -> Result<Self, OutboundError> {
+    /// The same with another way to look up names.
+    pub(super) fn with_lookup(settings: &OutboundSettings, lookup: Lookup) -> Result<Self, OutboundError> {
         if settings.allow_http || !settings.allow.is_empty() {
             tracing::warn!(http = settings.allow_http, networks = ?settings.allow, "outbound guard opened");
         }

@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::*;
-use crate::outbound::OutboundSettings;
+use crate::domain::delivery_outcome::{FailureKind, Outcome};
+use crate::outbound::{Outbound, OutboundSettings};
 
 fn guarded(lookup: Lookup) -> GuardedResolver {
     GuardedResolver::new(Guard::new(&OutboundSettings::default()), lookup)
@@ -68,6 +69,11 @@ type Answers = fn(&Query, usize) -> Option<Said>;
 
 /// A resolver, with the settings of the service, that asks a name server on loopback which answers so.
 async fn asking(answers: Answers) -> GuardedResolver {
+    guarded(lookup_at(answers).await)
+}
+
+/// The look-up alone.
+async fn lookup_at(answers: Answers) -> Lookup {
     let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
@@ -77,7 +83,7 @@ async fn asking(answers: Answers) -> GuardedResolver {
     let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, connections.into());
     let config = ResolverConfig::from_name_servers(vec![server]);
     let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    guarded(lookup_with(Some(built(builder).unwrap())))
+    lookup_with(Some(built(builder).unwrap()))
 }
 
 async fn serve(udp: UdpSocket, tcp: TcpListener, answers: Answers) {
@@ -178,15 +184,17 @@ async fn a_name_that_does_not_exist_is_told_from_servers_that_fail() {
     }
 }
 
+/// Two names that are aliases of each other.
+#[expect(clippy::unnecessary_wraps, reason = "one of several answers")]
+fn circle(query: &Query, _: usize) -> Option<Said> {
+    let other = if query.name().to_ascii().starts_with("receiver") { "other.example." } else { "receiver.example." };
+    let target = RData::CNAME(CNAME(DomainName::from_ascii(other).unwrap()));
+    Some((ResponseCode::NoError, vec![Record::from_rdata(query.name().clone(), 0, target)]))
+}
+
 #[tokio::test]
 async fn names_that_lead_in_circles_or_nowhere_come_to_an_end() {
-    let alias = |query: &Query, _| {
-        let other =
-            if query.name().to_ascii().starts_with("receiver") { "other.example." } else { "receiver.example." };
-        let target = RData::CNAME(CNAME(DomainName::from_ascii(other).unwrap()));
-        Some((ResponseCode::NoError, vec![Record::from_rdata(query.name().clone(), 0, target)]))
-    };
-    assert!(resolve(&asking(alias).await).await.is_err());
+    assert!(resolve(&asking(circle).await).await.is_err());
     let to_inside = asking(|query, _| {
         let target = DomainName::from_ascii("metadata.example.").unwrap();
         let address = Record::from_rdata(target.clone(), 0, RData::A(A(Ipv4Addr::new(169, 254, 169, 254))));
@@ -201,4 +209,23 @@ async fn names_that_lead_in_circles_or_nowhere_come_to_an_end() {
 async fn a_silent_name_server_is_given_up() {
     let silent = asking(|_, _| None).await;
     assert_eq!(resolve(&silent).await, Err(ResolveFault::Unavailable));
+}
+
+#[tokio::test]
+async fn a_request_to_a_name_that_leads_nowhere_ends_in_time_and_says_why() {
+    let (missing, failing) = (Outcome::Configuration(FailureKind::Dns), Outcome::Transient(FailureKind::Dns));
+    let cases: [(&str, Answers, Outcome); 4] = [
+        ("no such name", |_, _| Some((ResponseCode::NXDomain, Vec::new())), missing),
+        ("servers that fail", |_, _| Some((ResponseCode::ServFail, Vec::new())), failing),
+        // The time for a connection, of which the name is a part, is over before the look-up gives up.
+        ("silence", |_, _| None, Outcome::Transient(FailureKind::Connect)),
+        ("a circle", circle, missing),
+    ];
+    let settings = OutboundSettings::default();
+    for (name, answers, outcome) in cases {
+        let outbound = Outbound::with_lookup(&settings, lookup_at(answers).await).unwrap();
+        let exchange = outbound.post(&"https://receiver.example/x".parse().unwrap(), Vec::new(), Vec::new()).await;
+        assert_eq!((exchange.outcome, exchange.status, exchange.peer.as_deref()), (outcome, None, None), "{name}");
+        assert!(exchange.duration < settings.connect_timeout + Duration::from_millis(500), "{name}: {exchange:?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::dispatch::Outgoing;
+use super::dispatch::{Dispatch, Outgoing};
 use super::informed::{self, Arrival};
 use super::mailed::MailEvidence;
 use super::next_channel::channels_died;
@@ -141,7 +141,10 @@ impl Service {
             connection,
             &attempted.iter().filter_map(Attempted::dialogue).collect::<Vec<_>>(),
         )?;
+        let departed = departed(connection, attempted)?;
+        let has_departed = |one: &Attempted| departed.contains(&(one.sent.delivery.as_str(), one.sent.number));
         let speaking = attempted.iter().filter(|one| !one.is_spared(lenient) && one.speaks_of_the_endpoint());
+        let speaking = speaking.filter(|one| !has_departed(one));
         let outcomes: Vec<_> = speaking.map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
         let recovered = endpoints::note_outcomes(connection, &outcomes, self.clock.now())?;
         let pairs: Vec<_> = attempted.iter().map(|one| (one.sent.delivery.as_str(), one.sent.lease)).collect();
@@ -151,8 +154,15 @@ impl Service {
         let is_owed = |one: &Attempted| {
             one.sent.is_telling() && !one.sent.notice.as_deref().is_some_and(|id| acknowledged.contains(id))
         };
-        let finish =
-            |one| if Attempted::is_spared(one, lenient) { self.put_off(one) } else { self.finished(one, is_owed(one)) };
+        let finish = |one: &Attempted| {
+            if one.is_spared(lenient) {
+                return self.put_off(one);
+            }
+            let finished = self.finished(one, is_owed(one));
+            // What is no more is the address of before; the one of now has not been asked, and is at once.
+            let state = if has_departed(one) && finished.state == "gone" { "open" } else { finished.state };
+            FinishedDelivery { state, ..finished }
+        };
         let finished: Vec<_> = still_held.map(finish).collect();
         deliveries::finish(connection, &finished)?;
         // Not before what was sent just now is finished, or it would go out again.
@@ -286,6 +296,22 @@ fn arrival(notice: &NoticeFacts, one: &Attempted) -> Arrival {
         means: one.sent.endpoint.channel().into(),
         evidence_sha256: one.response_sha256.clone(),
     }
+}
+
+/// The attempts, by delivery and number, that went to a URL which their endpoint has left since: they say nothing of the new one.
+fn departed<'a>(
+    connection: &mut AnyConnection,
+    attempted: &'a [Attempted],
+) -> Result<HashSet<(&'a str, i32)>, ServiceError> {
+    let ids: Vec<&str> = attempted.iter().map(|one| one.sent.endpoint.as_str()).collect();
+    let now = endpoints::addresses(connection, &ids)?;
+    let has_departed = |one: &&Attempted| match (&one.sent.dispatch, now.get(one.sent.endpoint.as_str())) {
+        (Dispatch::Post { url, .. }, Some(address)) => url.as_str() != address,
+        // A mailbox stays what it is.
+        _ => false,
+    };
+    let departed = attempted.iter().filter(has_departed);
+    Ok(departed.map(|one| (one.sent.delivery.as_str(), one.sent.number)).collect())
 }
 
 fn ended(one: &Attempted) -> EndedAttempt {

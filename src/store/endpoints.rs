@@ -1,6 +1,6 @@
 //! Endpoints of every channel: whose they are, what they want, how they fare. Opens no secret.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use diesel::dsl::{case_when, not};
 use diesel::prelude::*;
@@ -91,6 +91,14 @@ pub fn targets(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Tar
         }
     }
     Ok(targets)
+}
+
+/// Where the endpoints `ids` are now, each a URL or a mailbox, by their ids.
+pub fn addresses(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<String, String>, StoreError> {
+    let wanted = among(connection, endpoint::id, ids)?;
+    let rows: Vec<(String, String)> =
+        endpoint::table.filter(wanted).select((endpoint::id, endpoint::address)).load(connection)?;
+    Ok(rows.into_iter().collect())
 }
 
 /// An endpoint and what it wants.

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The database is a server's, not a file.
     #[error("art33 copies SQLite databases only; back up PostgreSQL with pg_dump")]
     NoFile,
+    /// Another process serves this file.
+    #[error("another process serves {}; only one can serve an SQLite database", .0.display())]
+    Served(std::path::PathBuf),
     /// No connection could be had in time; the request may be sent again later.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),

@@ -3,6 +3,7 @@
 //! Times are BIGINT microseconds since 1970 UTC, ids and JSON are TEXT, in both databases: equality and order then need no zone and no dialect.
 
 pub mod agreements;
+mod alone;
 mod among;
 pub mod audit_of_delivery;
 pub mod authorities;
@@ -61,6 +62,7 @@ use connection::{Manager, Target, Use};
 use diesel::r2d2::Pool;
 use group::Writer;
 
+pub use alone::Alone;
 pub use backup::backup;
 pub use connection::AnyConnection;
 pub use error::StoreError;

@@ -205,3 +205,77 @@ both! {
         assert_eq!(steps(&app).await, [("restart".to_owned(), -expected)]);
     }
 }
+
+/// A clock of the database server that tests can set.
+#[cfg(feature = "postgres")]
+struct ServerClock(diesel::PgConnection);
+
+#[cfg(feature = "postgres")]
+impl ServerClock {
+    /// Puts it before the server's own for all who connect to the database from now on; shows the time of the service at first.
+    fn of(app: &TestApp) -> Self {
+        use diesel::Connection as _;
+        use diesel::connection::SimpleConnection as _;
+        let mut connection = diesel::PgConnection::establish(app.database_url()).unwrap();
+        let now = app.now().unix_timestamp();
+        connection
+            .batch_execute(&format!(
+                "CREATE TABLE server_clock (ahead interval NOT NULL);
+                 INSERT INTO server_clock VALUES (to_timestamp({now}) - clock_timestamp());
+                 CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+                     'SELECT pg_catalog.clock_timestamp() + ahead FROM public.server_clock';
+                 DO $$ BEGIN
+                     EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database());
+                 END $$"
+            ))
+            .unwrap();
+        Self(connection)
+    }
+
+    fn set_by(&mut self, step: Duration) {
+        use diesel::connection::SimpleConnection as _;
+        let seconds = step.whole_seconds();
+        self.0.batch_execute(&format!("UPDATE server_clock SET ahead = ahead + interval '{seconds} s'")).unwrap();
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_database_whose_clock_is_set_is_followed_and_never_turns_time_back() {
+    let Some(app) = TestApp::start(crate::harness::app::Backend::Postgres, &[]).await else {
+        return eprintln!("skipped: no PostgreSQL server here");
+    };
+    let world = app.world(1).await;
+    let mut server = ServerClock::of(&app);
+    let store = art33::store::Store::open(app.database_url(), 2).unwrap();
+    let clock = art33::clock::Clock::system();
+    let service = art33::service::Service { store, clock, ..app.service().clone() };
+    let mut clocks = service.watch_clocks(Clocks::default()).await.unwrap();
+    let mut before = service.clock.now();
+    assert!(before >= app.now() && before < app.now() + Duration::MINUTE, "it is the database's time: {before}");
+    // What goes back is not followed back, so the last step begins an hour ahead of the database.
+    let set = [
+        (Duration::HOUR, Duration::HOUR),
+        (-Duration::HOUR, Duration::ZERO),
+        (Duration::days(10), Duration::hours(239)),
+    ];
+    for (step, gained) in set {
+        world.file().await;
+        server.set_by(step);
+        clocks = service.watch_clocks(clocks).await.unwrap();
+        let now = service.clock.now();
+        assert!(now - before >= gained && now - before < gained + Duration::MINUTE, "{step}: from {before} to {now}");
+        while art33::worker::delivery::step(&service, app.outbound(), Lane::First, 10).await.unwrap() > 0 {}
+        assert_eq!(world.notice(0).await["state"], "delivered", "after a step of {step}");
+        before = now;
+    }
+    let recorded = steps(&app).await;
+    assert!(recorded.iter().all(|(source, _)| source == "database"), "{recorded:?}");
+    let seconds: Vec<f64> = recorded.iter().map(|(_, step)| Duration::milliseconds(*step).as_seconds_f64()).collect();
+    assert_eq!(seconds.len(), 3, "{recorded:?}");
+    assert!(
+        set.iter().zip(seconds).all(|((step, _), found)| (found - step.as_seconds_f64()).abs() < 30.0),
+        "{recorded:?}"
+    );
+    app.stop().await;
+}

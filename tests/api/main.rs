@@ -28,6 +28,7 @@ mod history;
 mod idempotency;
 mod import;
 mod instructions;
+mod lanes;
 mod ledger;
 mod letters;
 mod links;

@@ -107,11 +107,13 @@ fn talkative(now: time::OffsetDateTime, controller: &str) -> Value {
 
 both! {
     async fn logs_and_metrics_hold_no_content(app: TestApp) {
+        let processor = app.organisation("Muster Lernsysteme GmbH", &["processor"]).await;
+        // A file is served by one process only.
+        app.stop().await;
         let process = Process::start(&app);
         let receiver = Receiver::start();
         receiver.reply_once(Reply::With(500, ("x-reason", WORD.to_owned()), WORD.to_owned()));
         let operator = token(&app, &["--operator"]);
-        let processor = app.organisation("Muster Lernsysteme GmbH", &["processor"]).await;
         let staff = token(&app, &["--org", &processor, "--scope", PROCESSOR]);
         let body = json!({"name": "Beispielwerk AG", "roles": ["controller"], "country": "DE"});
         let (status, controller) = call(&app, &process, &staff, "POST", "/v1/organisations", &body.to_string()).await;

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::gate::Gate;
 use super::process::{PATIENCE, Setup};
 use super::receivers::{Received, Receivers};
+use super::rows::UNDER_WAY;
 use super::world::World;
 
 /// Attempts that take seconds, so that a kill meets one; a lease of 20 seconds.
@@ -39,20 +40,45 @@ fn check(delivery: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_before_the_send() {
-    let setup = patient();
+async fn killed_before_the_send_on_sqlite() {
+    killed_before_the_send(&patient()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_the_send_and_the_record_on_sqlite() {
+    killed_between_the_send_and_the_record(&patient()).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_before_the_send_on_postgresql() {
+    let _alone = super::restart::ALONE.lock().await;
+    let Some((setup, _database)) = patient().on_postgres() else { return };
+    killed_before_the_send(&setup).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_the_send_and_the_record_on_postgresql() {
+    let _alone = super::restart::ALONE.lock().await;
+    let Some((setup, _database)) = patient().on_postgres() else { return };
+    killed_between_the_send_and_the_record(&setup).await;
+}
+
+async fn killed_before_the_send(setup: &Setup) {
     let (sender, mut received) = unbounded_channel();
     let receivers = Receivers::start(usize::MAX, sender);
     let mut gate = Gate::to(receivers.address());
     let mut process = setup.start().await;
-    let world = World::build_at(&setup, &process.base, 1, &|index| gate.url(index)).await;
+    let world = World::build_at(setup, &process.base, 1, &|index| gate.url(index)).await;
     world.all_proven(&process.base).await;
     gate.shut().await;
     let notice = file(&world, &process.base).await;
     let claimed = |delivery: &Value| delivery["attempts"].as_array().is_some_and(|attempts| attempts.len() == 1);
     world.delivery(&process.base, &notice, claimed).await;
     process.kill();
-    setup.verify();
+    setup.is_sound();
+    assert_eq!(setup.number(UNDER_WAY), 1, "one attempt may have been sent");
     gate.open();
 
     let process = setup.start().await;
@@ -61,23 +87,23 @@ async fn killed_before_the_send() {
     world.all_delivered(&process.base).await;
     check(&world.delivery(&process.base, &notice, |delivery| delivery["state"] == "delivered").await);
     assert!(received.try_recv().is_err(), "the first attempt reached nobody");
-    setup.verify();
+    setup.is_sound();
+    assert_eq!(setup.number(UNDER_WAY), 1, "one attempt may have been sent");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_between_the_send_and_the_record() {
-    let setup = patient();
+async fn killed_between_the_send_and_the_record(setup: &Setup) {
     let (sender, mut received) = unbounded_channel();
     let receivers = Receivers::start(usize::MAX, sender);
     let mut process = setup.start().await;
-    let world = World::build(&setup, &process.base, &receivers, 1).await;
+    let world = World::build(setup, &process.base, &receivers, 1).await;
     world.all_proven(&process.base).await;
     receivers.hold();
     let notice = file(&world, &process.base).await;
     let first = next(&mut received).await;
     process.kill();
     receivers.release();
-    setup.verify();
+    setup.is_sound();
+    assert_eq!(setup.number(UNDER_WAY), 1, "one attempt may have been sent");
 
     let process = setup.start().await;
     let second = next(&mut received).await;
@@ -85,5 +111,6 @@ async fn killed_between_the_send_and_the_record() {
     assert_eq!(second.body["data"]["content_sha256"], first.body["data"]["content_sha256"]);
     world.all_delivered(&process.base).await;
     check(&world.delivery(&process.base, &notice, |delivery| delivery["state"] == "delivered").await);
-    setup.verify();
+    setup.is_sound();
+    assert_eq!(setup.number(UNDER_WAY), 1, "one attempt may have been sent");
 }

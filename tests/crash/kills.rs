@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::clients::{self, Event, Filed, Places};
-use super::process::{PATIENCE, Process, Setup};
+use super::process::{PATIENCE, PER_HOST, Process, Setup};
 use super::receivers::{Received, Receivers};
 use super::world::{World, title};
 
@@ -18,8 +18,6 @@ const FILINGS: usize = 200;
 const KILLS: usize = 8;
 /// After each kill so many more filings may begin, so that every kill meets some.
 const PACE: usize = FILINGS / (KILLS + 1);
-/// As many requests as a process may have under way to endpoints; the setting in [`Setup::new`].
-const CONCURRENCY: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_survives_kills() {
@@ -30,10 +28,7 @@ async fn sqlite_survives_kills() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_postgresql_survive_kills() {
     let _alone = super::restart::ALONE.lock().await;
-    let Some(cluster) = super::postgres::cluster() else { return };
-    let database = cluster.create_database(None);
-    let setup = Setup::new().with("ART33_DATABASE_URL", &database.url).with("ART33_DATABASE_CONNECTIONS", "6");
-    setup.answer(&["migrate"]);
+    let Some((setup, _database)) = Setup::new().on_postgres() else { return };
     survive(&setup, 2).await;
 }
 
@@ -85,6 +80,7 @@ async fn survive(setup: &Setup, replicas: usize) {
     await_notices(&notices, &mut progress, &mut seen).await;
     heal(setup, &world, processes, &mut progress, &mut seen).await;
     check_deliveries(&world, &notices, &seen.received);
+    setup.is_sound();
     report(&seen, notices.len(), setup.verify());
 }
 
@@ -106,13 +102,13 @@ async fn kill_one(
     processes[victim].kill();
     if processes.len() == 1 {
         // What the killed process left is sound before anybody repairs it.
-        setup.verify();
+        setup.is_sound();
     }
     processes[victim] = setup.start().await;
     let base = processes[victim].base.clone();
     places.send_modify(|places| places[victim] = (places[victim].0 + 1, base));
     // And it is sound to whoever looks while others write.
-    setup.verify();
+    setup.is_sound();
     while let Ok(event) = progress.try_recv() {
         seen.take(event);
     }
@@ -256,7 +252,7 @@ fn check_deliveries(world: &World, notices: &HashMap<String, Notice>, received: 
     let ids: BTreeSet<(&str, &str)> = received.iter().map(|one| (notice_of(one), one.id.as_str())).collect();
     assert_eq!(ids.len(), notices.len(), "each notice has one webhook-id, whatever happens");
     let mut again = repeats(received);
-    assert!(again.values().sum::<usize>() <= KILLS * CONCURRENCY, "{} repeats", again.values().sum::<usize>());
+    assert!(again.values().sum::<usize>() <= KILLS * PER_HOST, "{} repeats", again.values().sum::<usize>());
     again.retain(|_, times| *times > KILLS);
     assert!(again.is_empty(), "came more often than processes died: {again:?}");
 }

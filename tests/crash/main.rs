@@ -4,6 +4,8 @@
 
 mod alive;
 mod clients;
+#[cfg(feature = "postgres")]
+mod crowd;
 mod cuts;
 mod disk;
 mod gate;
@@ -14,6 +16,7 @@ mod receivers;
 mod replicas;
 #[cfg(feature = "postgres")]
 mod restart;
+mod rows;
 mod shutdown;
 mod world;
 

@@ -12,6 +12,9 @@ use tokio::time::timeout;
 /// Ends a test that hangs; nothing is measured by it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
+/// As many requests as a process may have under way to one host, which all endpoints of a test are at.
+pub(crate) const PER_HOST: usize = 8;
+
 /// A data directory and the settings of every process that works on it.
 pub(crate) struct Setup {
     directory: TempDir,
@@ -45,12 +48,27 @@ impl Setup {
         ];
         let settings = settings.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
         Self { directory: tempfile::tempdir().unwrap(), settings }
+            .with("ART33_DELIVERY_PER_HOST", &PER_HOST.to_string())
+    }
+
+    /// The same with a database of PostgreSQL, which is gone with the other value; nothing where there is no server.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn on_postgres(self) -> Option<(Self, super::postgres::TestDatabase)> {
+        let database = super::postgres::cluster()?.create_database(None);
+        let setup = self.with("ART33_DATABASE_URL", &database.url).with("ART33_DATABASE_CONNECTIONS", "6");
+        setup.answer(&["migrate"]);
+        Some((setup, database))
     }
 
     /// The same with another setting, which wins over an earlier one.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.settings.push((name, value.to_owned()));
         self
+    }
+
+    /// What a setting was last set to.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
     /// Where keys and the SQLite database are.
@@ -91,17 +109,9 @@ impl Setup {
 
     /// Starts the service and waits until it serves.
     pub(crate) async fn start(&self) -> Process {
-        let mut command = self.equipped(Command::new(env!("CARGO_BIN_EXE_art33")));
-        command.arg("serve");
-        Process::start(command).await
-    }
-
-    /// The same where no file may grow beyond so many blocks of 512 bytes.
-    pub(crate) async fn start_with_file_limit(&self, blocks: u32) -> Process {
         let mut command = self.equipped(Command::new("sh"));
-        // Without the trap the first write beyond the limit would end the process instead of failing.
-        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" serve");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_art33")]);
+        // Without the trap a write beyond a limit of size would end the process instead of failing.
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" serve", env!("CARGO_BIN_EXE_art33")]);
         Process::start(command).await
     }
 }
@@ -129,6 +139,11 @@ impl Process {
                 return line;
             }
         }
+    }
+
+    /// The number by which the system knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it without warning.

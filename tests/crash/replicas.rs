@@ -1,77 +1,153 @@
-//! Several processes on one PostgreSQL: one dies in the middle of a large fan-out, one finishes after its lease was taken over.
+//! Several processes on one PostgreSQL: they share a large fan-out, one dies in the middle of one, one finishes after its lease was
+//! taken over.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
+use super::crowd;
 use super::process::{PATIENCE, Process, Setup};
 use super::receivers::{Received, Receivers};
+use super::rows::UNDER_WAY;
 use super::world::World;
 
-/// All of them are told of one incident.
-const CONTROLLERS: usize = 1000;
-/// One process dies when so many have been told.
-const MOMENT: usize = 300;
-/// As many requests as a process may have under way to endpoints; the setting in [`Setup::new`].
-const CONCURRENCY: usize = 32;
+/// Notices that have not arrived, as far as that is recorded.
+const PENDING: &str = "SELECT count(*) AS number FROM notice WHERE delivered_at IS NULL";
+/// Between two looks into the database.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 async fn next(received: &mut UnboundedReceiver<Received>) -> Received {
     timeout(PATIENCE, received.recv()).await.expect("work goes on").unwrap()
 }
 
+/// Looks until a query answers what is wanted.
+async fn until(setup: &Setup, query: &str, wanted: usize) {
+    let found = async {
+        while setup.number(query) != wanted {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("{query} never answers {wanted}"));
+}
+
+/// Processes on one database, one incident that concerns a crowd, and what came in of it.
+struct FanOut {
+    processes: Vec<Process>,
+    world: World,
+    received: UnboundedReceiver<Received>,
+    receivers: Receivers,
+    /// How often each message came.
+    times: HashMap<String, usize>,
+    /// How many messages came first from each process.
+    senders: HashMap<String, usize>,
+}
+
+impl FanOut {
+    /// Starts so many processes and tells so many controllers.
+    async fn begin(setup: &Setup, processes: usize, controllers: usize) -> Self {
+        let (sender, received) = unbounded_channel();
+        let receivers = Receivers::start(usize::MAX, sender);
+        let mut started = Vec::new();
+        for _ in 0..processes {
+            started.push(setup.start().await);
+        }
+        let base = &started[0].base;
+        let mut world = World::build(setup, base, &receivers, 1).await;
+        world.all_proven(base).await;
+        crowd::fill(setup, &mut world, controllers);
+        let mut filing = world.filing(0);
+        filing["affected"] = json!({"product": "azubiheft"});
+        let filed = world.post(&format!("{base}/v1/incidents"), None, &filing).await.unwrap();
+        assert_eq!((filed.status, &filed.json["affected_count"]), (201, &json!(controllers)), "{}", filed.json);
+        Self { processes: started, world, received, receivers, times: HashMap::new(), senders: HashMap::new() }
+    }
+
+    fn note(&mut self, one: Received) {
+        let times = self.times.entry(one.id).or_default();
+        *times += 1;
+        if *times == 1 {
+            let url = one.body["data"]["notice_url"].as_str().unwrap();
+            let sender = self.processes.iter().find(|process| url.starts_with(&process.base)).expect("one of ours");
+            *self.senders.entry(sender.base.clone()).or_default() += 1;
+        }
+    }
+
+    /// Takes in what comes until so many have been told.
+    async fn told(&mut self, wanted: usize) {
+        while self.times.len() < wanted {
+            let one = next(&mut self.received).await;
+            self.note(one);
+        }
+    }
+
+    /// Everybody was told, which is recorded; answers how many messages came again.
+    async fn end(&mut self, setup: &Setup, controllers: usize) -> usize {
+        self.told(controllers).await;
+        until(setup, PENDING, 0).await;
+        while let Ok(one) = self.received.try_recv() {
+            self.note(one);
+        }
+        let notices = self.world.list(&format!("{}/v1/notices", self.processes[0].base)).await;
+        assert_eq!((notices.len(), self.times.len()), (controllers, controllers), "nothing is lost");
+        let told: BTreeSet<&str> = notices.iter().map(|notice| notice["controller"]["id"].as_str().unwrap()).collect();
+        assert_eq!(told, self.world.controllers.iter().map(String::as_str).collect());
+        setup.is_sound();
+        self.times.values().map(|times| times - 1).sum()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_three_dies_in_the_middle_of_a_fan_out() {
+    const CONTROLLERS: usize = 10_000;
+    /// One process dies when so many have been told.
+    const MOMENT: usize = 3_000;
+    /// As many requests as a process has under way to the one host that all receivers are at.
+    const IN_HAND: usize = 64;
     let _alone = super::restart::ALONE.lock().await;
-    let Some(cluster) = super::postgres::cluster() else { return };
-    let database = cluster.create_database(None);
-    let setup = Setup::new().with("ART33_DATABASE_URL", &database.url).with("ART33_DATABASE_CONNECTIONS", "6");
-    setup.answer(&["migrate"]);
-    let (sender, mut received) = unbounded_channel();
-    let receivers = Receivers::start(usize::MAX, sender);
-    let mut processes: Vec<Process> = Vec::new();
-    for _ in 0..3 {
-        processes.push(setup.start().await);
-    }
-    let base = processes[0].base.clone();
-    let world = World::build(&setup, &base, &receivers, CONTROLLERS).await;
-    world.all_proven(&base).await;
-
-    let mut filing = world.filing(0);
-    filing["affected"] = world.controllers.iter().map(|id| json!({"controller": id})).collect();
-    let filed = world.post(&format!("{base}/v1/incidents"), None, &filing).await.unwrap();
-    assert_eq!((filed.status, &filed.json["affected_count"]), (201, &json!(CONTROLLERS)));
-    let mut times: HashMap<String, usize> = HashMap::new();
-    while times.len() < MOMENT {
-        *times.entry(next(&mut received).await.id).or_default() += 1;
-    }
-    processes[2].kill();
-    while times.len() < CONTROLLERS {
-        *times.entry(next(&mut received).await.id).or_default() += 1;
-    }
+    let setup = Setup::new()
+        .with("ART33_DELIVERY_CONCURRENCY", "64")
+        .with("ART33_DELIVERY_PER_HOST", &IN_HAND.to_string())
+        .with("ART33_OUTBOUND_TOTAL_TIMEOUT", "PT10S");
+    let Some((setup, _database)) = setup.on_postgres() else { return };
+    let mut fan_out = FanOut::begin(&setup, 3, CONTROLLERS).await;
+    fan_out.told(MOMENT).await;
+    // Until each of the three has as much in hand as it may, so that whichever dies was sending.
+    fan_out.receivers.hold();
+    until(&setup, UNDER_WAY, 3 * IN_HAND).await;
+    fan_out.processes[2].kill();
+    setup.is_sound();
+    let in_flight = setup.number(UNDER_WAY);
+    fan_out.receivers.release();
     // What the dead process had sent and not recorded comes once more when its leases end.
-    let notices = world.all_delivered(&base).await;
-    while let Ok(one) = received.try_recv() {
-        *times.entry(one.id).or_default() += 1;
-    }
-    assert_eq!((notices.len(), times.len()), (CONTROLLERS, CONTROLLERS), "nothing is lost");
-    let told: BTreeSet<&str> = notices.iter().map(|notice| notice["controller"]["id"].as_str().unwrap()).collect();
-    assert_eq!(told, world.controllers.iter().map(String::as_str).collect());
-    let repeats: usize = times.values().map(|times| times - 1).sum();
-    eprintln!("{CONTROLLERS} notices, {repeats} of them twice");
-    assert!(repeats <= CONCURRENCY, "{repeats} repeats, more than were under way");
-    setup.verify();
+    let repeats = fan_out.end(&setup, CONTROLLERS).await;
+    let cut_off = setup.number(UNDER_WAY);
+    eprintln!("{CONTROLLERS} notices, {in_flight} under way at the kill, {cut_off} cut off, {repeats} of them twice");
+    assert_eq!(in_flight, 3 * IN_HAND);
+    assert!(cut_off > 0 && cut_off <= IN_HAND, "{cut_off} attempts never ended: not those of the one that died");
+    assert!(repeats > 0 && repeats <= in_flight, "{repeats} repeats of {in_flight} that were under way");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_share_the_work_and_send_nothing_twice() {
+    const CONTROLLERS: usize = 1_000;
+    let _alone = super::restart::ALONE.lock().await;
+    let setup = Setup::new().with("ART33_DELIVERY_PER_HOST", "32").with("ART33_OUTBOUND_TOTAL_TIMEOUT", "PT1M");
+    let Some((setup, _database)) = setup.on_postgres() else { return };
+    let mut fan_out = FanOut::begin(&setup, 2, CONTROLLERS).await;
+    let repeats = fan_out.end(&setup, CONTROLLERS).await;
+    assert_eq!((repeats, setup.number(UNDER_WAY)), (0, 0), "no message came twice, and none was sent without a record");
+    assert_eq!(fan_out.senders.len(), 2, "one did everything: {:?}", fan_out.senders);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_answer_changes_no_schedule_but_counts() {
     let _alone = super::restart::ALONE.lock().await;
-    let Some(cluster) = super::postgres::cluster() else { return };
-    let database = cluster.create_database(None);
-    let setup = Setup::new().with("ART33_DATABASE_URL", &database.url).with("ART33_OUTBOUND_TOTAL_TIMEOUT", "PT5M");
-    setup.answer(&["migrate"]);
+    let setup = Setup::new().with("ART33_OUTBOUND_TOTAL_TIMEOUT", "PT5M");
+    let Some((setup, database)) = setup.on_postgres() else { return };
     let (sender, mut received) = unbounded_channel();
     let receivers = Receivers::start(usize::MAX, sender);
     let processes = [setup.start().await, setup.start().await];

@@ -52,6 +52,29 @@ async fn a_delivery_in_hand_is_finished_and_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_else_may_serve_the_same_file_but_everybody_may_look() {
+    let setup = Setup::new();
+    let mut process = setup.start().await;
+    let second = setup.run(&["serve"]);
+    let said = String::from_utf8(second.stderr).unwrap();
+    let file = setup.data().join("art33.db");
+    let expected = format!("art33: another process serves {}; only one can serve an SQLite database\n", file.display());
+    assert!(second.status.code() == Some(1) && said.ends_with(&expected), "{said}");
+    // The first one goes on, and whoever does not serve is welcome.
+    let (sender, _received) = unbounded_channel::<Received>();
+    let receivers = Receivers::start(usize::MAX, sender);
+    let world = World::build(&setup, &process.base, &receivers, 1).await;
+    let filed = world.post(&format!("{}/v1/incidents", process.base), None, &world.filing(0)).await.unwrap();
+    assert_eq!(filed.status, 201, "{}", filed.json);
+    setup.verify();
+    setup.answer(&["backup", "copy.db"]);
+    setup.answer(&["verify", "copy.db"]);
+    process.kill();
+    let process = setup.start().await;
+    world.all_delivered(&process.base).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_ends_it_at_once() {
     let mut busy = busy().await;
     busy.process.terminate();

@@ -1,10 +1,13 @@
 //! Receivers that fail over hours and days, and people who change endpoints meanwhile.
 
+use std::sync::Arc;
+
 use art33::crypto::sha256_hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use time::Duration;
+use tokio::sync::Semaphore;
 
 use crate::harness::app::{START, TestApp};
 use crate::harness::receiver::{Delivery, Receiver, Reply};
@@ -179,6 +182,31 @@ both! {
         assert_eq!((&delivery["state"], delivery["attempts"][1]["outcome"].as_str()), (&json!("delivered"), Some("delivered")));
         let arrived = elsewhere.next_of("notice.initial").await;
         assert_eq!(arrived.header("webhook-id"), text(&delivery["id"]), "the same message");
+    }
+
+    async fn what_the_old_url_says_too_late_is_not_held_against_the_new_one(
+        app: TestApp, settings = [("ART33_OUTBOUND_TOTAL_TIMEOUT", "PT1M")]
+    ) {
+        let world = app.world(1).await;
+        let (old, elsewhere, held) = (world.receiver.url("/0"), Receiver::start(), Arc::new(Semaphore::new(0)));
+        let new = elsewhere.url("/new");
+        world.receiver.reply(Reply::Held(Arc::clone(&held), 410));
+        world.file().await;
+        let moved = async {
+            world.receiver.next_of("notice.initial").await;
+            move_to(&world, &new).await;
+            held.add_permits(1);
+        };
+        let path = format!("/v1/endpoints/{}", world.controllers[0].webhook);
+        tokio::join!(app.step_workers(), moved);
+        let delivery = world.delivery(0).await;
+        let (urls, outcomes) = (attempts(&delivery, "url"), attempts(&delivery, "outcome"));
+        assert!(urls.len() > 1 && urls[0] == old.as_str() && urls[1..].iter().all(|url| *url == new), "{delivery}");
+        assert_eq!((&outcomes[0], outcomes.last()), (&json!("gone"), Some(&json!("delivered"))), "{delivery}");
+        assert_eq!((&delivery["state"], world.notice(0).await["state"].as_str()), (&json!("delivered"), Some("delivered")));
+        let shown = world.processor().get(&path).await.expect(200).json;
+        assert_eq!((&shown["health"], &shown["failures"]), (&json!("healthy"), &json!(0)), "{shown}");
+        assert_eq!(elsewhere.next_of("notice.initial").await.header("webhook-id"), text(&delivery["id"]));
     }
 
     async fn a_secret_rotated_between_two_attempts_signs_the_second(app: TestApp) {

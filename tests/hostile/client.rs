@@ -16,6 +16,8 @@ use super::receiver::{Act, Receiver, Script};
 pub(crate) const PATIENT: Duration = Duration::from_secs(30);
 /// For those that do not.
 pub(crate) const HASTY: Duration = Duration::from_secs(2);
+/// How much later than it should the machine may find out that a time limit has passed.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// What a receiver may get rid of at most: what is read, and what the sockets and a header buffer between hold.
 const LITTLE: usize = 8 * 1024 * 1024;
 /// As much of a body as is ever read.
@@ -50,7 +52,11 @@ async fn play(case: Case, patient: &Outbound, hasty: &Outbound) -> Vec<String> {
     let left_alone = tokio::time::timeout(PATIENT, receiver.is_left_alone()).await.is_ok();
     // Interim answers are read as they come, and dropped; time alone bounds them.
     let little = receiver.written() < LITTLE || case.name.starts_with("interim answers");
+    let in_time = if case.endless { HASTY..HASTY + GRACE } else { Duration::ZERO..PATIENT };
+    let peer = receiver.url.socket_addrs(|| None).unwrap()[0].to_string();
     let checks = [
+        ("in the time allowed", in_time.contains(&exchange.duration)),
+        ("the peer of every answer", exchange.peer == case.status.map(|_| peer)),
         ("the outcome", exchange.outcome == case.outcome && exchange.status == case.status),
         ("a digest for every answer", exchange.body_sha256.is_some() == case.status.is_some()),
         ("little kept", exchange.body_prefix.len() <= 1024),
@@ -71,6 +77,19 @@ async fn every_receiver_has_its_outcome_in_bounded_time_and_bytes() {
     let (patient, hasty) = (client(PATIENT), client(HASTY));
     let wrong = join_all(cases::all().into_iter().map(|case| play(case, &patient, &hasty))).await.concat();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn an_answer_just_in_time_counts_and_one_just_too_late_does_not() {
+    for (percent, outcome) in [(80, Outcome::Delivered), (120, Outcome::Transient(FailureKind::Timeout))] {
+        let pause = HASTY * percent / 100;
+        let acts = [vec![Act::Read, Act::Pause(pause)], bare("200 OK")[1..].to_vec()].concat();
+        let receiver = Receiver::start(Script { acts, honest: false });
+        let exchange = post(&client(HASTY), &receiver.url).await;
+        assert_eq!(exchange.outcome, outcome, "{exchange:?}");
+        let end = pause.min(HASTY);
+        assert!((end..end + GRACE / 2).contains(&exchange.duration), "{exchange:?}");
+    }
 }
 
 #[tokio::test]
@@ -118,12 +137,19 @@ async fn no_redirect_is_followed() {
     assert_eq!(trap.connections(), 0);
 }
 
-#[tokio::test]
-async fn a_port_that_nobody_listens_on_is_a_failed_connection() {
+/// A port that is taken, but on which nobody listens.
+pub(crate) fn closed_door() -> (Url, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("http://{}/", socket.local_addr().unwrap()).parse().unwrap();
-    assert_eq!(post(&client(PATIENT), &url).await.outcome, Outcome::Transient(FailureKind::Connect));
+    (format!("http://{}/", socket.local_addr().unwrap()).parse().unwrap(), socket)
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_listens_on_is_a_failed_connection() {
+    let (url, _socket) = closed_door();
+    let exchange = post(&client(PATIENT), &url).await;
+    assert_eq!(exchange.outcome, Outcome::Transient(FailureKind::Connect));
+    assert!(exchange.duration < GRACE && exchange.peer.is_none(), "{exchange:?}");
 }
 
 /// A listener that takes no more connections: to whoever comes now, it is as if nobody were there.
@@ -145,6 +171,7 @@ async fn a_connection_that_is_never_taken_ends_in_time() {
     let hasty = Outbound::new(&OutboundSettings { total_timeout: PATIENT, ..settings(HASTY) }).unwrap();
     let exchange = post(&hasty, &url).await;
     assert_eq!(exchange.outcome, Outcome::Transient(FailureKind::Connect));
+    assert!((HASTY..HASTY + GRACE).contains(&exchange.duration), "{exchange:?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::cases::{self, WISHES, Wish};
+use super::client::{black_hole, closed_door};
 use super::receiver::Receiver;
 use super::tls::{self, Authority};
 use crate::harness::app::{Backend, TestApp, run};
@@ -29,6 +30,19 @@ fn players(authority: &Authority) -> Vec<Player> {
         Player { name: case.name.to_owned(), receiver: case.receiver, outcome: case.outcome, status }
     });
     plain.chain(secured).collect()
+}
+
+/// The longest attempt in milliseconds: the limit in [`on`], and how much later the machine may find out that it has passed.
+const MOST_MS: f64 = 11_000.0;
+
+/// Whether the ledger of the newest notice tells of its only attempt as it stands on record.
+async fn ledger(world: &World, index: usize, attempt: &Value) -> bool {
+    let path = format!("/v1/audit?limit=500&stream={}", text(&world.notice(index).await["id"]));
+    let story = world.processor().get(&path).await.expect(200).json;
+    let attempted = story["items"].as_array().unwrap().iter().filter(|entry| entry["kind"] == "delivery.attempted");
+    let [only] = attempted.collect::<Vec<_>>()[..] else { return false };
+    let members = ["number", "outcome", "kind", "status", "request_sha256", "response_sha256"];
+    members.into_iter().all(|member| only["facts"][member] == attempt[member])
 }
 
 /// Adds a controller whose notices go to `url`.
@@ -56,6 +70,12 @@ async fn faults(world: &World, index: usize, player: &Player, before: usize) -> 
     });
     let shown = |member: &str| attempts[0][member].clone();
     let recorded = ["outcome", "kind", "status", "url"].into_iter().all(|member| shown(member) == evidence[member]);
+    let peer = player.receiver.url.socket_addrs(|| None).unwrap()[0].to_string();
+    let answered = if player.status.is_some() {
+        shown("peer") == peer && shown("response_sha256").is_string()
+    } else {
+        shown("peer").is_null() && shown("response_sha256").is_null()
+    };
     let delivered = player.outcome == Outcome::Delivered;
     let state = match player.outcome {
         Outcome::Delivered => "delivered",
@@ -66,6 +86,9 @@ async fn faults(world: &World, index: usize, player: &Player, before: usize) -> 
     let checks = [
         ("one attempt", attempts.len() == 1 && player.receiver.requests() <= before + 1),
         ("the evidence", recorded && shown("ended_at").is_string()),
+        ("the evidence of an answer", answered),
+        ("in the time allowed", shown("duration_ms").as_f64().unwrap() < MOST_MS),
+        ("the ledger", ledger(world, index, &attempts[0]).await),
         ("the state of the delivery", delivery["state"] == state),
         (
             "delivered or not",
@@ -144,6 +167,32 @@ async fn the_healthy_have_it_and_all_others_are_on_record_postgres() {
 }
 
 both! {
+    async fn where_nobody_is_at_home_that_is_on_record(
+        app: TestApp, settings = [("ART33_OUTBOUND_TOTAL_TIMEOUT", "PT1M")]
+    ) {
+        let processor = app.organisation("Muster Lernsysteme GmbH", &["processor"]).await;
+        let mut world = World::of(&app, &processor);
+        let ((closed, _socket), (hole, _listener, _waiting)) = (closed_door(), black_hole().await);
+        for url in [&closed, &hole] {
+            join(&mut world, url.as_str()).await;
+        }
+        app.step_workers().await;
+        world.file().await;
+        app.step_workers().await;
+        // A closed door says so at once; of a hole nothing is heard until the time for a connection is over.
+        for (index, url, took_ms) in [(0, &closed, 0.0..1_000.0), (1, &hole, 2_000.0..3_000.0)] {
+            let delivery = world.delivery(index).await;
+            let attempt = &delivery["attempts"][0];
+            let found = (&attempt["outcome"], &attempt["kind"], &attempt["url"], delivery["attempts"].as_array().map(Vec::len));
+            assert_eq!(found, (&json!("transient"), &json!("connect"), &json!(url), Some(1)), "{delivery}");
+            let nothing = ["status", "peer", "response_sha256"].into_iter().all(|member| attempt[member].is_null());
+            assert!(nothing && attempt["request_sha256"].is_string() && attempt["ended_at"].is_string(), "{delivery}");
+            assert!(took_ms.contains(&attempt["duration_ms"].as_f64().unwrap()), "{delivery}");
+            assert!(ledger(&world, index, attempt).await);
+            assert_eq!((&delivery["state"], &world.notice(index).await["state"]), (&json!("open"), &json!("pending")));
+        }
+    }
+
     async fn the_service_itself_as_an_endpoint_makes_no_loop(app: TestApp) {
         let processor = app.organisation("Muster Lernsysteme GmbH", &["processor"]).await;
         let mut world = World::of(&app, &processor);

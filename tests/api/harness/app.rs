@@ -117,6 +117,17 @@ impl TestApp {
         }
     }
 
+    /// Another process on the same database and with the same files, beside this one.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        let place = Place {
+            directory: Arc::clone(&self.0.directory),
+            database_url: self.0.database_url.clone(),
+            database: self.0.database.clone(),
+        };
+        Self::serve(place, settings, self.now(), 35).await
+    }
+
     async fn serve(place: Place, settings: &[(&str, &str)], now: OffsetDateTime, seed: u64) -> Self {
         let mut environment = environment(&place.directory, &place.database_url);
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));

@@ -9,6 +9,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::spec::SPEC;
@@ -20,6 +21,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// With this status, one header and a body.
     With(u16, (&'static str, String), String),
+    /// Once there is a permit, with this status and nothing else.
+    Held(Arc<Semaphore>, u16),
     /// Never.
     Hang,
 }
@@ -195,6 +198,10 @@ async fn receive(request: HttpRequest, body: web::Bytes, script: web::Data<Scrip
     match reply {
         Reply::Status(code) => status(code).finish(),
         Reply::With(code, header, body) => status(code).insert_header(header).body(body),
+        Reply::Held(word, code) => {
+            drop(word.acquire().await);
+            status(code).finish()
+        }
         Reply::Hang => std::future::pending().await,
     }
 }
