@@ -8,6 +8,8 @@ use super::process::Setup;
 
 /// Attempts that may have been sent and of which nothing was recorded.
 pub(crate) const UNDER_WAY: &str = "SELECT count(*) AS number FROM attempt WHERE ended_at IS NULL";
+/// Attempts of which no answer was recorded: those, and such as the sender gave up although it may have arrived.
+pub(crate) const UNHEARD: &str = "SELECT count(*) AS number FROM attempt WHERE status IS NULL";
 /// Deliveries that were claimed without an attempt that says so.
 const CLAIMED_UNSEEN: &str = "SELECT count(*) AS number FROM delivery WHERE state = 'open' \
     AND attempts > (SELECT count(*) FROM attempt WHERE delivery_id = delivery.id)";
