@@ -134,12 +134,16 @@ both! {
         world.receiver.reply(Reply::Status(500));
         world.file().await;
         app.step_workers().await;
-        let other = app.beside().await;
+        // An embedded database has one process; its requests race all the same.
+        let is_alone = app.database_url().starts_with("sqlite");
+        let other = if is_alone { app.clone() } else { app.beside(&[]).await };
         // 5 minutes, 2, 6, 12, 18, 22 and 24 hours: every step of both ladders comes in a round of its own.
         for at in [300, 7200, 21150, 42300, 63450, 76140, 84600] {
             let step = START + Duration::seconds(at) - app.now();
             app.advance(step);
-            other.advance(step);
+            if !is_alone {
+                other.advance(step);
+            }
             let fire = |app: &TestApp| { let service = app.service().clone(); tokio::spawn(async move { service.fire_escalations().await }) };
             let racing: Vec<_> = (0..4).flat_map(|_| [fire(&app), fire(&other)]).collect();
             for one in racing {
@@ -164,7 +168,9 @@ both! {
         means.sort_unstable();
         assert_eq!(means, [vec!["courier"; 8], vec!["phone"; 8]].concat());
         assert!(app.service().verify_ledger().await.unwrap().verified);
-        other.stop().await;
+        if !is_alone {
+            other.stop().await;
+        }
     }
 
     async fn before_a_limit_has_passed_no_breach_is_recorded(app: TestApp) {

@@ -103,9 +103,9 @@ impl TestApp {
         Self::serve(self.place(), &[], self.now(), 34).await
     }
 
-    /// A second service on the same database, as a replica is one.
-    pub(crate) async fn beside(&self) -> Self {
-        Self::serve(self.place(), &[], self.now(), 35).await
+    /// A second service on the same database and with the same files, as a replica is one; an embedded database serves one only.
+    pub(crate) async fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        Self::serve(self.place(), settings, self.now(), 35).await
     }
 
     fn place(&self) -> Place {
@@ -115,17 +115,6 @@ impl TestApp {
             #[cfg(feature = "postgres")]
             database: self.0.database.clone(),
         }
-    }
-
-    /// Another process on the same database and with the same files, beside this one.
-    #[cfg(feature = "postgres")]
-    pub(crate) async fn beside(&self, settings: &[(&str, &str)]) -> Self {
-        let place = Place {
-            directory: Arc::clone(&self.0.directory),
-            database_url: self.0.database_url.clone(),
-            database: self.0.database.clone(),
-        };
-        Self::serve(place, settings, self.now(), 35).await
     }
 
     async fn serve(place: Place, settings: &[(&str, &str)], now: OffsetDateTime, seed: u64) -> Self {
