@@ -20,13 +20,15 @@ pub(super) async fn fold_metrics(metrics: Metrics, stopping: CancellationToken) 
 
 /// Wakes the workers when another process on the same database has something to send.
 pub(super) async fn listen(service: Service, stopping: CancellationToken) {
-    let nudge = Arc::clone(&service.nudge);
+    let (nudge, stop) = (Arc::clone(&service.nudge), stopping.clone());
     let listening = tokio::task::spawn_blocking(move || {
-        service.store.listen(&|| nudge.notify_waiters(), &|| stopping.is_cancelled());
+        service.store.listen(&|| nudge.notify_waiters(), &|| stop.is_cancelled());
     });
     if listening.await.is_err() {
         tracing::error!("the listener failed; the workers look by themselves");
     }
+    // An embedded database has nobody to listen to.
+    stopping.cancelled().await;
 }
 
 /// Watches the clocks, and keeps time in step with the database server's, so that replicas agree.

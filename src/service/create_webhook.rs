@@ -98,15 +98,15 @@ impl Service {
             }
         }
         let untold = outbox::notices_to_tell(connection, &endpoint)?;
-        let told = letters::told(connection, &untold.iter().map(|untold| untold.notice.as_str()).collect::<Vec<_>>())?;
+        let ids: Vec<&str> = untold.iter().map(|untold| untold.notice.as_str()).collect();
+        let terms = letters::terms_of(connection, &ids)?;
         // Whom a controller lets in at a door of its own is its own affair; where that door stands is a matter of the agreement.
         let is_own = endpoint.created_by == endpoint.organisation;
         let is_meant = |terms: &Terms| {
             (is_own || means_webhook(terms, &endpoint.id)) && terms.allows_place(endpoint.location.as_deref())
         };
         let wanted = untold.into_iter().filter(|untold| {
-            endpoint.events.want(untold.event)
-                && told.get(untold.notice.as_str()).is_some_and(|told| is_meant(&told.terms))
+            endpoint.events.want(untold.event) && terms.get(untold.notice.as_str()).is_some_and(|terms| is_meant(terms))
         });
         let message = |untold: Untold| NewDelivery {
             held: untold.held,
@@ -154,9 +154,10 @@ fn take_back(connection: &mut AnyConnection, endpoint: &Endpoint) -> Result<(), 
         return Ok(());
     }
     let owed = outbox::owed_notices(connection, &endpoint.id)?;
-    let told = letters::told(connection, &owed.iter().map(|(_, notice)| notice.as_str()).collect::<Vec<_>>())?;
+    let ids: Vec<&str> = owed.iter().map(|(_, notice)| notice.as_str()).collect();
+    let terms = letters::terms_of(connection, &ids)?;
     let is_forbidden =
-        |notice: &String| told.get(notice).is_some_and(|told| !told.terms.allows_place(endpoint.location.as_deref()));
+        |notice: &String| terms.get(notice).is_some_and(|terms| !terms.allows_place(endpoint.location.as_deref()));
     let forbidden = owed.iter().filter(|(_, notice)| is_forbidden(notice)).map(|(delivery, _)| delivery.as_str());
     Ok(outbox::close(connection, &forbidden.collect::<Vec<_>>())?)
 }

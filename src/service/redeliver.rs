@@ -52,11 +52,11 @@ fn reopen(
 /// The endpoints of the controller that stand where the agreement of the notice does not allow it.
 fn forbidden(connection: &mut AnyConnection, fact: &NoticeFacts) -> Result<Vec<EndpointId>, ServiceError> {
     let id = fact.id.as_str();
-    let told = letters::told(connection, &[id])?.remove(id).ok_or(ServiceError::NotFound)?;
+    let terms = letters::terms_of(connection, &[id])?.remove(id).ok_or(ServiceError::NotFound)?;
     let mut forbidden = Vec::new();
     for channel in [Channel::Webhook, Channel::Email] {
         let endpoints = endpoints::of_organisations(connection, channel, &[fact.controller.to_string()])?;
-        let elsewhere = endpoints.into_iter().filter(|one| !told.terms.allows_place(one.location.as_deref()));
+        let elsewhere = endpoints.into_iter().filter(|one| !terms.allows_place(one.location.as_deref()));
         forbidden.extend(elsewhere.map(|endpoint| endpoint.id));
     }
     Ok(forbidden)

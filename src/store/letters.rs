@@ -58,34 +58,20 @@ pub struct Sent {
 
 /// What the letters about the notices `ids` have to know, by the id of the notice.
 pub fn told(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<String, Told>, StoreError> {
-    type Row = (String, String, String, String, String, String);
-    let under = agreement_version::agreement_id
-        .eq(notice::agreement_id)
-        .and(agreement_version::version.eq(notice::agreement_version));
+    type Row = (String, String, String, String, String);
+    let terms = terms_of(connection, ids)?;
     let wanted = among(connection, notice::id, ids)?;
-    let columns = (
-        notice::id,
-        notice::type_,
-        notice::incident_id,
-        notice::controller_id,
-        agreement_version::terms,
-        notice::content,
-    );
-    let rows: Vec<Row> =
-        notice::table.inner_join(agreement_version::table.on(under)).filter(wanted).select(columns).load(connection)?;
+    let columns = (notice::id, notice::type_, notice::incident_id, notice::controller_id, notice::content);
+    let rows: Vec<Row> = notice::table.filter(wanted).select(columns).load(connection)?;
     let incidents: Vec<&str> = rows.iter().map(|row| row.2.as_str()).collect();
     let controllers: Vec<&str> = rows.iter().map(|row| row.3.as_str()).collect();
     let series = series(connection, &incidents, &controllers)?;
     let of_series: Vec<&str> = series.values().flatten().map(|(id, _)| id.as_str()).collect();
     let sent = sent(connection, &of_series)?;
-    let mut known: HashMap<&str, Arc<Terms>> = HashMap::new();
     let mut told = HashMap::with_capacity(rows.len());
-    for (id, kind, incident, controller, stored, content) in &rows {
+    for (id, kind, incident, controller, content) in &rows {
         let door = Door { table: "notice", id };
-        let terms = match known.get(stored.as_str()) {
-            Some(terms) => Arc::clone(terms),
-            None => Arc::clone(known.entry(stored).or_insert(Arc::new(terms(&door, stored)?))),
-        };
+        let terms = terms.get(id).cloned().ok_or_else(|| door.corrupt("agreement_version"))?;
         let all = series.get(&(incident.as_str(), controller.as_str()));
         let (first, last) =
             all.and_then(|all| all.first().zip(all.last())).ok_or_else(|| door.corrupt("incident_id"))?;
@@ -102,6 +88,29 @@ pub fn told(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<Stri
         told.insert(id.clone(), Told { kind, incident, contact, sent, first_sent_at, terms, first, superseded });
     }
     Ok(told)
+}
+
+/// The terms that each of the notices `ids` was made under, by the id of the notice; also of those that are not out.
+pub fn terms_of(connection: &mut AnyConnection, ids: &[&str]) -> Result<HashMap<String, Arc<Terms>>, StoreError> {
+    let under = agreement_version::agreement_id
+        .eq(notice::agreement_id)
+        .and(agreement_version::version.eq(notice::agreement_version));
+    let wanted = among(connection, notice::id, ids)?;
+    let rows: Vec<(String, String)> = notice::table
+        .inner_join(agreement_version::table.on(under))
+        .filter(wanted)
+        .select((notice::id, agreement_version::terms))
+        .load(connection)?;
+    let mut known: HashMap<&str, Arc<Terms>> = HashMap::new();
+    let mut made = HashMap::with_capacity(rows.len());
+    for (id, stored) in &rows {
+        let terms = match known.get(stored.as_str()) {
+            Some(terms) => Arc::clone(terms),
+            None => Arc::clone(known.entry(stored).or_insert(Arc::new(terms(&Door { table: "notice", id }, stored)?))),
+        };
+        made.insert(id.clone(), terms);
+    }
+    Ok(made)
 }
 
 /// Where the notices `ids` were sent to, oldest first, by the id of the notice.
