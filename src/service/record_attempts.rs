@@ -82,6 +82,11 @@ impl Attempted {
         notice.map(|notice| (notice, channel))
     }
 
+    /// The delivery, and the number of the attempt.
+    fn key(&self) -> (&str, i32) {
+        (&self.sent.delivery, self.sent.number)
+    }
+
     /// Whether a webhook was asked to prove itself; a mailbox is confirmed by who reads it.
     pub(super) fn asked_to_echo(&self) -> bool {
         self.sent.event == EventType::EndpointVerify && self.sent.endpoint.channel() == Channel::Webhook
@@ -105,10 +110,12 @@ impl Service {
                 let ids: Vec<&str> = attempted.iter().filter_map(|one| one.sent.notice.as_deref()).collect();
                 let facts = notices::facts(connection, &ids)?;
                 let acknowledged = facts.iter().filter(|fact| fact.acknowledged).map(|fact| fact.id.as_str()).collect();
-                service.record(connection, &attempted, &acknowledged, lenient)?;
+                let departed = departed(connection, &attempted)?;
+                service.record(connection, &attempted, (&acknowledged, &departed), lenient)?;
                 note_verifications(connection, &attempted)?;
                 let told = service.arrived(connection, &attempted, facts)?;
-                let died: Vec<_> = attempted.iter().filter_map(Attempted::died).collect();
+                let there = attempted.iter().filter(|one| !departed.contains(&one.key()));
+                let died: Vec<_> = there.filter_map(Attempted::died).collect();
                 channels_died(connection, &died, service.clock.now())?;
                 Ok::<_, ServiceError>((told, attempted))
             })
@@ -132,7 +139,7 @@ impl Service {
         &self,
         connection: &mut AnyConnection,
         attempted: &[Attempted],
-        acknowledged: &HashSet<&str>,
+        (acknowledged, departed): (&HashSet<&str>, &Departed<'_>),
         lenient: bool,
     ) -> Result<(), ServiceError> {
         let ended: Vec<_> = attempted.iter().map(ended).collect();
@@ -141,8 +148,7 @@ impl Service {
             connection,
             &attempted.iter().filter_map(Attempted::dialogue).collect::<Vec<_>>(),
         )?;
-        let departed = departed(connection, attempted)?;
-        let has_departed = |one: &Attempted| departed.contains(&(one.sent.delivery.as_str(), one.sent.number));
+        let has_departed = |one: &Attempted| departed.contains(&one.key());
         let speaking = attempted.iter().filter(|one| !one.is_spared(lenient) && one.speaks_of_the_endpoint());
         let speaking = speaking.filter(|one| !has_departed(one));
         let outcomes: Vec<_> = speaking.map(|one| (one.sent.endpoint.clone(), one.outcome)).collect();
@@ -298,11 +304,11 @@ fn arrival(notice: &NoticeFacts, one: &Attempted) -> Arrival {
     }
 }
 
+/// Attempts at addresses where their endpoints are no more.
+type Departed<'a> = HashSet<(&'a str, i32)>;
+
 /// The attempts, by delivery and number, that went to a URL which their endpoint has left since: they say nothing of the new one.
-fn departed<'a>(
-    connection: &mut AnyConnection,
-    attempted: &'a [Attempted],
-) -> Result<HashSet<(&'a str, i32)>, ServiceError> {
+fn departed<'a>(connection: &mut AnyConnection, attempted: &'a [Attempted]) -> Result<Departed<'a>, ServiceError> {
     let ids: Vec<&str> = attempted.iter().map(|one| one.sent.endpoint.as_str()).collect();
     let now = endpoints::addresses(connection, &ids)?;
     let has_departed = |one: &&Attempted| match (&one.sent.dispatch, now.get(one.sent.endpoint.as_str())) {
@@ -311,7 +317,7 @@ fn departed<'a>(
         _ => false,
     };
     let departed = attempted.iter().filter(has_departed);
-    Ok(departed.map(|one| (one.sent.delivery.as_str(), one.sent.number)).collect())
+    Ok(departed.map(Attempted::key).collect())
 }
 
 fn ended(one: &Attempted) -> EndedAttempt {

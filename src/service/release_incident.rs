@@ -9,7 +9,6 @@ use time::{Duration, OffsetDateTime};
 use super::carry_out::Deadline;
 use super::duty_facts::all_duty_facts;
 use super::succession::estates;
-use super::tell_notices::take_over;
 use super::{Answer, Idempotency, Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::course::Reached;
@@ -137,8 +136,6 @@ impl Service {
     ) -> Result<usize, ServiceError> {
         let sent = outbox::open_held(connection, id, version, now)?;
         self.begin_ladders(connection, id, version, now)?;
-        let superseded = notices::superseded_by(connection, id, version)?;
-        take_over(connection, &superseded.iter().map(String::as_str).collect::<Vec<_>>())?;
         let duty = release_duty_of(connection, id, &actor.organisation, version)?;
         let reached = duty.map(|duty| Reached::of(Milestone::Released, now, duty.id)).into_iter().collect();
         let mut changed = self.happened(connection, id, &actor.organisation, reached, now)?;

@@ -18,7 +18,7 @@ use crate::domain::vocabulary::Channel;
 use crate::store::escalations::{self, Rest, Step};
 use crate::store::tasks::{self, NewTask};
 use crate::store::watched::{self, Watched};
-use crate::store::{AnyConnection, ledger, notices, outbox};
+use crate::store::{AnyConnection, ledger, mail_evidence, notices, outbox};
 
 /// What a notice leaves that never arrived.
 pub(super) struct Estate {
@@ -65,8 +65,9 @@ fn rest(notice: &Watched, steps: &[Step]) -> Option<Rest> {
 }
 
 impl Service {
-    /// Closes the tasks of the ladders of replaced notices, given with what replaces each, since those ladders are over. What a person
-    /// was still to do for one that never arrived is a task about the later one now.
+    /// Ends what notices leave that are replaced, given with what replaces each: they are not mailed again once a relay has taken them,
+    /// and their ladders with their tasks are over. What a person was still to do for one that never arrived is a task about the
+    /// later one now.
     pub(super) fn hand_over(
         &self,
         connection: &mut AnyConnection,
@@ -75,13 +76,17 @@ impl Service {
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
         let ids: Vec<&str> = replaced.iter().map(|(before, _)| *before).collect();
+        // Held first, as whoever records an attempt does it.
+        notices::facts(connection, &ids)?;
+        mail_evidence::close_taken(connection, &ids)?;
+        let later: HashMap<&str, &NoticeId> = replaced.iter().copied().collect();
         let open = tasks::open_of(connection, &ids)?;
         tasks::close(connection, &ids, &[Ladder::Delivered, Ladder::Acknowledged], now)?;
         let (mut made, mut entries) = (Vec::new(), Vec::new());
         for task in open.iter().filter(|task| task.ladder == Ladder::Delivered) {
-            let later = replaced.iter().find(|(before, _)| *before == task.notice.as_str());
-            let (Some((before, later)), Some(step)) = (later, task.step) else { continue };
-            let Some(Estate { notice, .. }) = estates.get(*before) else { continue };
+            let before = task.notice.as_str();
+            let (Some(later), Some(step)) = (later.get(before), task.step) else { continue };
+            let Some(Estate { notice, .. }) = estates.get(before) else { continue };
             let new = NewTask {
                 id: self.id(now),
                 notice: (*later).clone(),

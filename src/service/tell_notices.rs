@@ -18,7 +18,7 @@ use crate::store::escalations::{self, FirstSteps};
 use crate::store::notices::{self, NewNoticeRow};
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::parties::InForce;
-use crate::store::{AnyConnection, mail_evidence, micros};
+use crate::store::{AnyConnection, micros};
 
 /// What is told to one controller.
 pub(super) struct NewNotice<'a> {
@@ -95,14 +95,15 @@ impl Service {
         };
         let controllers: Vec<String> = new.iter().map(|one| one.agreement.controller.to_string()).collect();
         let mut endpoints = endpoints::of_organisations(connection, Channel::Webhook, &controllers)?;
-        if new.iter().any(|one| channels(one).contains(&Channel::Email)) {
+        let channels: Vec<Vec<Channel>> = new.iter().map(channels).collect();
+        if channels.iter().flatten().any(|channel| *channel == Channel::Email) {
             endpoints.extend(endpoints::of_organisations(connection, Channel::Email, &controllers)?);
         }
         let reach = Reach::of(&endpoints, telling.event);
         let (mut rows, mut steps) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
-        for one in new {
+        for (one, channels) in new.iter().zip(&channels) {
             let told = rows.len();
-            for endpoint in reach.at_once(one.agreement, telling.processor, channels(one)) {
+            for endpoint in reach.at_once(one.agreement, telling.processor, channels) {
                 let message = self.message_to(
                     endpoint,
                     telling.event,
@@ -124,18 +125,10 @@ impl Service {
         outbox::enqueue(connection, &rows, telling.now)?;
         if !telling.held {
             escalations::begin(connection, &steps)?;
-            take_over(connection, &new.iter().filter_map(|one| Some(one.supersedes?.as_str())).collect::<Vec<_>>())?;
             self.hand_over(connection, &replaced, &estates, telling.now)?;
         }
         Ok(!telling.held && !new.is_empty())
     }
-}
-
-/// Later notices are out: the earlier ones are not mailed again that a relay has taken.
-pub(super) fn take_over(connection: &mut AnyConnection, superseded: &[&str]) -> Result<(), ServiceError> {
-    // Held first, as whoever records an attempt does it.
-    notices::facts(connection, superseded)?;
-    Ok(mail_evidence::close_taken(connection, superseded)?)
 }
 
 impl Telling<'_> {
@@ -179,7 +172,7 @@ impl<'e> Reach<'e> {
         &self,
         agreement: &InForce,
         processor: &OrganisationId,
-        channels: Vec<Channel>,
+        channels: &[Channel],
     ) -> impl Iterator<Item = &'e Endpoint> {
         let owned = self.0.get(agreement.controller.as_str()).into_iter().flatten().copied();
         owned.filter(move |endpoint| {

@@ -83,14 +83,16 @@ pub fn targets(connection: &mut AnyConnection, ids: &[String]) -> Result<Vec<Tar
     let columns = (endpoint_secret::endpoint_id, endpoint_secret::secret_sealed, endpoint_secret::valid_until);
     let before: Vec<(String, String, i64)> =
         endpoint_secret::table.filter(of_these).order(endpoint_secret::valid_until).select(columns).load(connection)?;
-    let mut targets = rows.into_iter().map(Target::try_from).collect::<Result<Vec<_>, _>>()?;
+    let mut secrets: HashMap<String, Vec<(String, OffsetDateTime)>> = HashMap::new();
     for (id, sealed, until) in before {
         let until = Door { table: "endpoint_secret", id: &id }.instant("valid_until", until)?;
-        if let Some(target) = targets.iter_mut().find(|target| target.id.as_str() == id) {
-            target.secrets_before.push((sealed, until));
-        }
+        secrets.entry(id).or_default().push((sealed, until));
     }
-    Ok(targets)
+    let target = |row: TargetRow| {
+        let secrets_before = secrets.remove(&row.id).unwrap_or_default();
+        Ok(Target { secrets_before, ..Target::try_from(row)? })
+    };
+    rows.into_iter().map(target).collect()
 }
 
 /// Where the endpoints `ids` are now, each a URL or a mailbox, by their ids.

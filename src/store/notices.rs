@@ -214,19 +214,6 @@ pub fn of_party(
         .collect())
 }
 
-/// The notices that those of one version of an incident replace.
-pub fn superseded_by(
-    connection: &mut AnyConnection,
-    incident: &IncidentId,
-    version: i32,
-) -> Result<Vec<String>, StoreError> {
-    Ok(notice::table
-        .filter(notice::incident_id.eq(incident.as_str()).and(notice::incident_version.eq(version)))
-        .filter(notice::supersedes.is_not_null())
-        .select(notice::supersedes.assume_not_null())
-        .load(connection)?)
-}
-
 #[derive(Debug, serde::Serialize)]
 struct DeliveredRow<'a> {
     id: &'a str,
