@@ -12,14 +12,14 @@ use crate::domain::course::{Earlier, cap, course, region};
 use crate::domain::duty::Closing;
 use crate::domain::id::TaskId;
 use crate::domain::ladder::End;
-use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::ledger::NewEntry;
 use crate::domain::milestone::Milestone;
 use crate::domain::receipt::{Acknowledger, Means, ReceiptLevel, Stage};
 use crate::domain::task::{Task, TaskOutcome, TaskResult, TaskState};
 use crate::domain::terms::Ladder;
 use crate::domain::vocabulary::InformedBy;
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, escalations, ledger, mail_evidence, origins, tasks};
+use crate::store::{AnyConnection, duties, escalations, ledger, mail_evidence, micros, origins, tasks};
 
 impl Service {
     /// Records what came of a task, as `body` says; answers the task as it stands now. For its processor.
@@ -142,21 +142,14 @@ impl Service {
             }
         }
         duties::keep_clocks(connection, &clocks)?;
-        let moved = NewEntry {
-            stream: Stream::Notice(fact.id.clone()),
-            tenant: fact.processor.clone(),
-            counterpart: Some(fact.controller.clone()),
-            kind: "notice.informed_earlier",
-            object: fact.id.to_string(),
-            facts: json!({
-                "at_us": crate::store::micros(result.at),
-                "before_us": crate::store::micros(before),
-                "result_sha256": evidence,
-                "duties": all_duty_facts(&changed),
-            }),
-            actor: actor.clone(),
-            at: now,
-        };
+        let facts = json!({
+            "at_us": micros(result.at),
+            "before_us": micros(before),
+            "result_sha256": evidence,
+            "duties": all_duty_facts(&changed),
+        });
+        let deed = (actor.clone(), now);
+        let moved = fact.sides().entry("notice.informed_earlier", fact.id.as_str(), facts, deed);
         ledger::append(connection, &[moved])?;
         self.settle(connection, &changed, now)?;
         Ok(())
@@ -173,21 +166,13 @@ fn entry(
     (number, result, evidence): (i32, &TaskResult, &str),
     now: OffsetDateTime,
 ) -> NewEntry {
-    NewEntry {
-        stream: Stream::Notice(fact.id.clone()),
-        tenant: fact.processor.clone(),
-        counterpart: Some(fact.controller.clone()),
-        kind: "task.result_recorded",
-        object: task.id.to_string(),
-        facts: json!({
-            "number": number,
-            "means": task.means,
-            "outcome": result.outcome,
-            "at_us": crate::store::micros(result.at),
-            "state": result.leads_to(),
-            "result_sha256": evidence,
-        }),
-        actor: actor.clone(),
-        at: now,
-    }
+    let facts = json!({
+        "number": number,
+        "means": task.means,
+        "outcome": result.outcome,
+        "at_us": micros(result.at),
+        "state": result.leads_to(),
+        "result_sha256": evidence,
+    });
+    fact.sides().entry("task.result_recorded", task.id.as_str(), facts, (actor.clone(), now))
 }

@@ -12,7 +12,7 @@ use crate::domain::actor::Actor;
 use crate::domain::event::EventType;
 use crate::domain::id::NoticeId;
 use crate::domain::ladder::End;
-use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::ledger::NewEntry;
 use crate::domain::receipt::{Dispute, DisputeReason, Means, Receipt, ReceiptLevel, Stage};
 use crate::domain::task;
 use crate::domain::terms::Ladder;
@@ -86,14 +86,6 @@ impl Service {
 }
 
 fn entry(task: &NewTask, now: OffsetDateTime) -> NewEntry {
-    NewEntry {
-        stream: Stream::Notice(task.notice.clone()),
-        tenant: task.processor.clone(),
-        counterpart: Some(task.controller.clone()),
-        kind: "task.created",
-        object: task.id.to_string(),
-        facts: json!({"means": task.means}),
-        actor: Actor::service(task.processor.clone()),
-        at: now,
-    }
+    let deed = (Actor::service(task.processor.clone()), now);
+    task.sides().entry("task.created", task.id.as_str(), json!({"means": task.means}), deed)
 }

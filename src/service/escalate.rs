@@ -6,11 +6,12 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::escalation_actions::{Done, Firing, Reach};
+use super::record::OfNotice;
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::DeliveryId;
 use crate::domain::ladder::{Climb, End, Rung, StepOutcome, StepState, Window, climb};
-use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::ledger::NewEntry;
 use crate::domain::terms::{Action, LadderStep};
 use crate::domain::vocabulary::Channel;
 use crate::store::escalations::{self, Step};
@@ -140,27 +141,22 @@ fn not_needed(step: &Step, end: End) -> Step {
 fn entry(notice: &Watched, fired: &Step, coalesced: &[usize], done: &Done, now: OffsetDateTime) -> NewEntry {
     let passed: Vec<_> = coalesced.iter().map(|step| step + 1).collect();
     let deliveries: Vec<&DeliveryId> = done.deliveries.iter().map(|delivery| &delivery.id).collect();
-    NewEntry {
-        stream: Stream::Notice(notice.notice.clone()),
-        tenant: notice.processor.clone(),
-        counterpart: Some(notice.agreement.controller.clone()),
-        kind: match done.outcome {
-            StepOutcome::NotDelivered | StepOutcome::NotAcknowledged => "escalation.breach_recorded",
-            StepOutcome::TargetMissed => "escalation.target_missed",
-            _ => "escalation.fired",
-        },
-        object: notice.notice.to_string(),
-        facts: json!({
-            "ladder": fired.ladder,
-            "step": fired.step + 1,
-            "action": fired.action,
-            "outcome": fired.outcome,
-            "late_ms": fired.late_ms,
-            "coalesced": passed,
-            "deliveries": deliveries,
-            "task": done.task.as_ref().map(|task| &task.id),
-        }),
-        actor: Actor::service(notice.processor.clone()),
-        at: now,
-    }
+    let kind = match done.outcome {
+        StepOutcome::NotDelivered | StepOutcome::NotAcknowledged => "escalation.breach_recorded",
+        StepOutcome::TargetMissed => "escalation.target_missed",
+        _ => "escalation.fired",
+    };
+    let facts = json!({
+        "ladder": fired.ladder,
+        "step": fired.step + 1,
+        "action": fired.action,
+        "outcome": fired.outcome,
+        "late_ms": fired.late_ms,
+        "coalesced": passed,
+        "deliveries": deliveries,
+        "task": done.task.as_ref().map(|task| &task.id),
+    });
+    let (id, processor, controller) = (&notice.notice, &notice.processor, &notice.agreement.controller);
+    let sides = OfNotice { notice: id, processor, controller };
+    sides.entry(kind, id.as_str(), facts, (Actor::service(processor.clone()), now))
 }

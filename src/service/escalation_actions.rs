@@ -6,7 +6,6 @@ use time::{Duration, OffsetDateTime};
 
 use super::tell_notices::is_meant;
 use super::{Service, ServiceError};
-use crate::domain::duty_record::Duty;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::event::EventType;
 use crate::domain::ladder::{Rung, StepOutcome};
@@ -100,11 +99,9 @@ impl Reach {
     ) -> Result<(), ServiceError> {
         let ids: Vec<&str> = notices.iter().map(|notice| notice.notice.as_str()).collect();
         let late = duties::past_limit(connection, &ids, now)?;
-        let is_late = |notice: &&&Watched| {
-            let concerns =
-                |duty: &Duty| (&duty.incident, &duty.party) == (&notice.incident, &notice.agreement.controller);
-            late.iter().any(|duty| is_telling(&duty.obligation) && concerns(duty))
-        };
+        let late: HashSet<_> =
+            late.iter().filter(|duty| is_telling(&duty.obligation)).map(|duty| (&duty.incident, &duty.party)).collect();
+        let is_late = |notice: &&&Watched| late.contains(&(&notice.incident, &notice.agreement.controller));
         self.breached = notices.iter().filter(is_late).map(|notice| notice.notice.to_string()).collect();
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::domain::actor::Actor;
 use crate::domain::duty_record::Duty;
 use crate::domain::id::{IncidentId, NoticeId, OrganisationId};
 use crate::domain::incident::{Notice, NoticeSummary};
-use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::ledger::NewEntry;
 use crate::domain::receipt::{Receipt, ReceiptLevel, ReceiptName, Stage};
 use crate::store::notices::NoticeFacts;
 use crate::store::receipts::Way;
@@ -141,29 +141,22 @@ fn newest(notice: &NoticeFacts, known: &[Receipt]) -> Option<String> {
 
 /// The ledger entry of a receipt that somebody brought about, in the stream of its notice.
 pub(super) fn proof(notice: &NoticeFacts, actor: &Actor, receipt: &Receipt, duties: &[Duty]) -> NewEntry {
-    NewEntry {
-        stream: Stream::Notice(notice.id.clone()),
-        tenant: notice.processor.clone(),
-        counterpart: Some(notice.controller.clone()),
-        kind: match receipt.level {
-            ReceiptLevel::Filed => "notice.filed",
-            ReceiptLevel::Attempted => "notice.attempted",
-            ReceiptLevel::Accepted => "notice.accepted",
-            ReceiptLevel::Delivered => "notice.delivered",
-            ReceiptLevel::Accessed => "notice.accessed",
-            ReceiptLevel::Acknowledged => "notice.acknowledged",
-            ReceiptLevel::Disputed => "notice.disputed",
-        },
-        object: notice.id.to_string(),
-        facts: json!({
-            "content_sha256": notice.content_sha256,
-            "receipt": receipt.id,
-            "receipt_sha256": sha256_hex(receipt.jws.as_bytes()),
-            "means": receipt.means,
-            "evidence_sha256": receipt.evidence_sha256,
-            "duties": all_duty_facts(duties),
-        }),
-        actor: actor.clone(),
-        at: receipt.at,
-    }
+    let kind = match receipt.level {
+        ReceiptLevel::Filed => "notice.filed",
+        ReceiptLevel::Attempted => "notice.attempted",
+        ReceiptLevel::Accepted => "notice.accepted",
+        ReceiptLevel::Delivered => "notice.delivered",
+        ReceiptLevel::Accessed => "notice.accessed",
+        ReceiptLevel::Acknowledged => "notice.acknowledged",
+        ReceiptLevel::Disputed => "notice.disputed",
+    };
+    let facts = json!({
+        "content_sha256": notice.content_sha256,
+        "receipt": receipt.id,
+        "receipt_sha256": sha256_hex(receipt.jws.as_bytes()),
+        "means": receipt.means,
+        "evidence_sha256": receipt.evidence_sha256,
+        "duties": all_duty_facts(duties),
+    });
+    notice.sides().entry(kind, notice.id.as_str(), facts, (actor.clone(), receipt.at))
 }

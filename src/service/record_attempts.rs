@@ -19,7 +19,7 @@ use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::id::{IncidentId, OrganisationId};
-use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::ledger::NewEntry;
 use crate::domain::mail_delivery;
 use crate::domain::terms::Ladder;
 use crate::domain::vocabulary::Channel;
@@ -337,22 +337,15 @@ fn ended(one: &Attempted) -> EndedAttempt {
 /// The attempt in the ledger of its notice.
 fn attempt_entry(one: &Attempted, facts: &HashMap<String, NoticeFacts>) -> Option<NewEntry> {
     let fact = facts.get(one.sent.notice.as_deref()?)?;
-    Some(NewEntry {
-        stream: Stream::Notice(fact.id.clone()),
-        tenant: fact.processor.clone(),
-        counterpart: Some(fact.controller.clone()),
-        kind: "delivery.attempted",
-        object: one.sent.delivery.clone(),
-        facts: json!({
-            "number": one.sent.number,
-            "endpoint": one.sent.endpoint,
-            "outcome": one.outcome.as_str(),
-            "kind": one.outcome.kind().map(FailureKind::as_str),
-            "status": one.status,
-            "request_sha256": one.sent.dispatch.digest(&one.sent.body),
-            "response_sha256": one.response_sha256,
-        }),
-        actor: Actor::service(fact.processor.clone()),
-        at: one.ended_at,
-    })
+    let said = json!({
+        "number": one.sent.number,
+        "endpoint": one.sent.endpoint,
+        "outcome": one.outcome.as_str(),
+        "kind": one.outcome.kind().map(FailureKind::as_str),
+        "status": one.status,
+        "request_sha256": one.sent.dispatch.digest(&one.sent.body),
+        "response_sha256": one.response_sha256,
+    });
+    let deed = (Actor::service(fact.processor.clone()), one.ended_at);
+    Some(fact.sides().entry("delivery.attempted", &one.sent.delivery, said, deed))
 }

@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::record::Deed;
+use super::record::{Deed, OfNotice};
 use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::{NoticeId, OrganisationId};
-use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::ledger::NewEntry;
 use crate::domain::redelivery::Redelivery;
 use crate::store::redeliveries::{self, Failed};
 use crate::store::{AnyConnection, ledger};
@@ -86,14 +86,7 @@ pub(super) fn requested(
     deliveries: &[impl AsRef<str> + Serialize],
     at: OffsetDateTime,
 ) -> NewEntry {
-    NewEntry {
-        stream: Stream::Notice(notice.clone()),
-        tenant: actor.organisation.clone(),
-        counterpart: Some(controller.clone()),
-        kind: "notice.redelivery_requested",
-        object: notice.to_string(),
-        facts: json!({"deliveries": deliveries}),
-        actor: actor.clone(),
-        at,
-    }
+    let sides = OfNotice { notice, processor: &actor.organisation, controller };
+    let facts = json!({"deliveries": deliveries});
+    sides.entry("notice.redelivery_requested", notice.as_str(), facts, (actor.clone(), at))
 }

@@ -11,7 +11,7 @@ use super::{Service, ServiceError};
 use crate::domain::actor::Actor;
 use crate::domain::id::NoticeId;
 use crate::domain::ladder::StepState;
-use crate::domain::ledger::{NewEntry, Stream};
+use crate::domain::ledger::NewEntry;
 use crate::domain::task::Task;
 use crate::domain::terms::Ladder;
 use crate::domain::vocabulary::Channel;
@@ -108,14 +108,7 @@ impl Service {
 }
 
 fn entry(before: &Task, new: &NewTask, now: OffsetDateTime) -> NewEntry {
-    NewEntry {
-        stream: Stream::Notice(new.notice.clone()),
-        tenant: new.processor.clone(),
-        counterpart: Some(new.controller.clone()),
-        kind: "task.taken_over",
-        object: new.id.to_string(),
-        facts: json!({"means": new.means, "task_before": before.id, "notice_before": before.notice}),
-        actor: Actor::service(new.processor.clone()),
-        at: now,
-    }
+    let facts = json!({"means": new.means, "task_before": before.id, "notice_before": before.notice});
+    let deed = (Actor::service(new.processor.clone()), now);
+    new.sides().entry("task.taken_over", new.id.as_str(), facts, deed)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use time::Duration;
 use tokio::sync::Semaphore;
 
+use crate::harness::acts::told_without_endpoint;
 use crate::harness::app::TestApp;
 use crate::harness::receiver::{Receiver, Reply};
 use crate::harness::world::{World, instant, text};
@@ -155,14 +156,7 @@ both! {
 
     async fn who_comes_late_to_a_forbidden_place_is_told_nothing(app: TestApp) {
         let world = app.world(1).await;
-        let staff = world.processor();
-        let body = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
-        let late = staff.post("/v1/organisations", &body).await.expect(201).id();
-        let mut agreement = crate::harness::world::agreement(&late, "AVV-late", "");
-        agreement["terms"]["addressees"] = json!([{"role": "controller", "channel": "webhook"}]);
-        staff.post("/v1/agreements", &agreement).await.expect(201);
-        let told = crate::harness::world::filing(app.now(), &json!([{"controller": late}]));
-        staff.post("/v1/incidents", &told).await.expect(201);
+        let late = told_without_endpoint(&app, &world).await;
         let own = app.as_org(&late, "notices:read webhooks:write");
         for (path, location, arrives) in [("/elsewhere", "US", 0), ("/here", "DE", 1)] {
             let webhook = json!({"url": world.receiver.url(path), "events": ["notice.*"], "location": location});

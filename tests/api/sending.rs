@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use time::Duration;
 
+use crate::harness::acts::told_without_endpoint;
 use crate::harness::app::TestApp;
 use crate::harness::receiver::{Receiver, Reply};
 use crate::harness::world::{PROCESSOR, World, instant, text};
@@ -200,14 +201,8 @@ both! {
 
     async fn a_webhook_that_comes_late_gets_what_is_still_owed(app: TestApp) {
         let world = app.world(1).await;
+        let late = told_without_endpoint(&app, &world).await;
         let staff = world.processor();
-        let body = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
-        let late = staff.post("/v1/organisations", &body).await.expect(201).id();
-        let mut agreement = crate::harness::world::agreement(&late, "AVV-late", "");
-        agreement["terms"]["addressees"] = json!([{"role": "controller", "channel": "webhook"}]);
-        staff.post("/v1/agreements", &agreement).await.expect(201);
-        let told = crate::harness::world::filing(app.now(), &json!([{"controller": late}]));
-        staff.post("/v1/incidents", &told).await.expect(201);
         app.advance(Duration::hours(3));
         app.step_workers().await;
         let inbox = app.as_org(&late, "notices:read webhooks:write").get("/v1/notices").await.expect(200).json;

@@ -27,6 +27,19 @@ pub(crate) async fn told_in_part(app: &TestApp) -> (World, Value) {
     (world, filed)
 }
 
+/// Files about a controller that is told by webhook and has none; answers it.
+pub(crate) async fn told_without_endpoint(app: &TestApp, world: &World) -> String {
+    let staff = world.processor();
+    let body = json!({"name": "Spätwerk AG", "roles": ["controller"], "country": "DE"});
+    let late = staff.post("/v1/organisations", &body).await.expect(201).id();
+    let mut agreed = agreement(&late, "AVV-late", "");
+    agreed["terms"]["addressees"] = json!([{"role": "controller", "channel": "webhook"}]);
+    staff.post("/v1/agreements", &agreed).await.expect(201);
+    let filing = super::world::filing(app.now(), &json!([{"controller": late}]));
+    staff.post("/v1/incidents", &filing).await.expect(201);
+    late
+}
+
 /// The body of a decision.
 pub(crate) fn decision(authority: bool, persons: &str) -> Value {
     json!({
