@@ -81,7 +81,10 @@ pub(super) async fn measure(
             if options.known_bad {
                 stage.outbox.mark_failing(percent)?;
             }
-            waves.push(stage.wave(&server, &world, percent, round).await?);
+            let wave = stage.wave(&server, &world, percent, round).await?;
+            let (filed, last, memory) = (wave.filed_ms, wave.last_ms, server.memory()?.now);
+            say(format!("filed in {filed:.0} ms, with the last healthy one after {last:.0} ms, memory {memory:.0} MB"));
+            waves.push(wave);
             stage.settle().await?;
         }
     }

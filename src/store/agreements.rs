@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
-use serde::Serialize;
 use serde_json::Value;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
@@ -34,7 +33,7 @@ pub struct AgreementFilter {
     pub reference: Option<String>,
 }
 
-#[derive(Queryable, Selectable, Serialize)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = agreement)]
 struct AgreementRow {
     id: String,
@@ -50,7 +49,7 @@ struct AgreementRow {
     changed_at: i64,
 }
 
-#[derive(Queryable, Selectable, Insertable, Serialize)]
+#[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = agreement_version)]
 struct VersionRow {
     agreement_id: String,
@@ -63,7 +62,6 @@ struct VersionRow {
     created_at: i64,
 }
 
-#[derive(Serialize)]
 struct ProductRow<'a> {
     agreement_id: &'a str,
     product: &'a str,

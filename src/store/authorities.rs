@@ -53,9 +53,7 @@ pub fn choose(
         recorded_by: recorded_by.as_str(),
         recorded_at: micros(now),
     };
-    let keys = ["incident_id", "controller_id"];
-    let rest = ["authority", "reason", "by_name", "recorded_by", "recorded_at"];
-    batch::upsert(connection, "authority_choice", &keys, &rest, &[row])?;
+    batch::upsert(connection, &["incident_id", "controller_id"], &[row])?;
     Ok(())
 }
 

@@ -1,46 +1,24 @@
-//! One statement for many rows: the rows travel as one JSON text and are taken apart by the database.
+//! Many rows with few statements, none of them per row.
 //!
-//! SQLite has no batch insert in Diesel's MultiConnection; this does the set-based work on both databases with the same rows.
+//! Diesel has no batch insert for a connection that may be either database, and neither has a batch update.
 
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::Text;
-use diesel::{QueryResult, RunQueryDsl};
-use serde::Serialize;
+use diesel::RunQueryDsl;
 
+#[cfg(feature = "postgres")]
+use super::cell::ForPostgres;
+use super::cell::{Around, Cell, ForSqlite};
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::few::{Cell, InsertFew};
 
-type Backend = <AnyConnection as diesel::Connection>::Backend;
+/// The most rows of one statement on the embedded database. Less than that goes by powers of two, so that few statements are
+/// prepared.
+const ROWS: usize = 64;
+/// The most rows of one statement on a server: bounds what lies in memory as a message.
+#[cfg(feature = "postgres")]
+const ROWS_TO_SERVER: usize = 4096;
 
-/// Up to so many rows go in with plain parameters, which costs a quarter for one row and a statement for each number of rows.
-const FEW: usize = 8;
-
-/// A statement with one JSON parameter. Unlike `sql_query` it is prepared once per connection.
-struct WithJson {
-    sql: String,
-    json: String,
-}
-
-impl QueryId for WithJson {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl QueryFragment<Backend> for WithJson {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
-        let (before, after) = self.sql.split_once("$rows").unwrap_or((&self.sql, ""));
-        pass.push_sql(before);
-        pass.push_bind_param::<Text, _>(&self.json)?;
-        pass.push_sql(after);
-        Ok(())
-    }
-}
-
-impl RunQueryDsl<AnyConnection> for WithJson {}
-
-/// A row as it is inserted: its members are named like the columns of its table.
-pub(crate) trait Row: Serialize {
+/// A row as it is written: its members are named like the columns of its table.
+pub(crate) trait Row {
     /// The table.
     const TABLE: &'static str;
     /// The columns.
@@ -50,26 +28,26 @@ pub(crate) trait Row: Serialize {
     fn cells(&self) -> Vec<Cell<'_>>;
 }
 
-/// Says that the named members of a struct are the columns of one table.
+/// Says that the named members of a struct are columns of one table.
 macro_rules! columns {
     ($name:ty, $table:literal, $($column:ident)+) => {
         impl $crate::store::batch::Row for $name {
             const TABLE: &'static str = $table;
             const COLUMNS: &'static [&'static str] = &[$($crate::store::batch::column(stringify!($column))),+];
 
-            fn cells(&self) -> Vec<$crate::store::few::Cell<'_>> {
-                vec![$($crate::store::few::Cell::from(&self.$column)),+]
+            fn cells(&self) -> Vec<$crate::store::cell::Cell<'_>> {
+                vec![$($crate::store::cell::Cell::from(&self.$column)),+]
             }
         }
     };
 }
 pub(crate) use columns;
 
-/// Declares a struct whose members are the columns of one table, for inserting.
+/// Declares a struct whose members are columns of one table, for writing.
 macro_rules! row {
     ($(#[$meta:meta])* $name:ident in $table:literal { $($column:ident: $kind:ty,)+ }) => {
         $(#[$meta])*
-        #[derive(Debug, serde::Serialize)]
+        #[derive(Debug)]
         pub(crate) struct $name<'a> {
             $(pub(crate) $column: $kind,)+
         }
@@ -87,89 +65,77 @@ pub(crate) const fn column(member: &'static str) -> &'static str {
     }
 }
 
-/// Inserts all `rows` in one statement.
+/// Inserts all `rows`.
 pub(crate) fn insert<R: Row>(connection: &mut AnyConnection, rows: &[R]) -> Result<usize, StoreError> {
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    if rows.len() <= FEW {
-        let rows = rows.iter().map(Row::cells).collect();
-        return Ok(InsertFew { table: R::TABLE, columns: R::COLUMNS, rows }.execute(connection)?);
-    }
-    let list = R::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
-    let from = source(connection, R::TABLE, R::COLUMNS);
-    let sql = format!("INSERT INTO {} ({list}) {from}", R::TABLE);
-    Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
+    let around = Around { before: inserting::<R>(R::COLUMNS), after: String::new() };
+    execute(connection, &around, rows, Row::cells)
 }
 
-/// Inserts those of `rows` that contradict no unique index, in one statement.
+/// Inserts those of `rows` that contradict no unique index.
 pub(crate) fn insert_missing<R: Row>(connection: &mut AnyConnection, rows: &[R]) -> Result<usize, StoreError> {
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let list = R::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
-    let from = source(connection, R::TABLE, R::COLUMNS);
-    let sql = format!("INSERT INTO {} ({list}) {from} WHERE true ON CONFLICT DO NOTHING", R::TABLE);
-    Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
+    let around = Around { before: inserting::<R>(R::COLUMNS), after: " ON CONFLICT DO NOTHING".to_owned() };
+    execute(connection, &around, rows, Row::cells)
 }
 
-/// Inserts `rows`, or replaces the columns `set` of those whose `keys` are there already, in one statement.
-pub(crate) fn upsert<R: Serialize>(
+/// Inserts `rows`, or replaces what is not their `keys` in those that are there already.
+pub(crate) fn upsert<R: Row>(connection: &mut AnyConnection, keys: &[&str], rows: &[R]) -> Result<usize, StoreError> {
+    let others = R::COLUMNS.iter().filter(|column| !keys.contains(column));
+    let changes: Vec<_> = others.map(|column| format!("\"{column}\" = excluded.\"{column}\"")).collect();
+    let after = format!(" ON CONFLICT ({}) DO UPDATE SET {}", keys.join(", "), changes.join(", "));
+    execute(connection, &Around { before: inserting::<R>(R::COLUMNS), after }, rows, Row::cells)
+}
+
+/// Sets the columns `set` of all rows whose `keys` equal those of a given row; answers how many.
+pub(crate) fn update<R: Row>(
     connection: &mut AnyConnection,
-    table: &str,
     keys: &[&str],
     set: &[&str],
     rows: &[R],
 ) -> Result<usize, StoreError> {
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let columns = [keys, set].concat();
-    let from = source(connection, table, &columns);
-    let changes = set.iter().map(|column| format!("{column} = excluded.{column}")).collect::<Vec<_>>().join(", ");
-    // `WHERE true` keeps SQLite from reading ON CONFLICT as a join condition.
-    let sql = format!(
-        "INSERT INTO {table} ({}) {from} WHERE true ON CONFLICT ({}) DO UPDATE SET {changes}",
-        columns.join(", "),
-        keys.join(", "),
-    );
-    Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
+    let table = R::TABLE;
+    let given = |place: usize| format!("given.column{}", place + 1);
+    let fits = keys.iter().enumerate().map(|(place, key)| format!("{table}.{key} = {}", given(place)));
+    let changes = set.iter().enumerate().map(|(place, column)| format!("{column} = {}", given(keys.len() + place)));
+    let around = Around {
+        before: format!("UPDATE {table} SET {} FROM (", changes.collect::<Vec<_>>().join(", ")),
+        after: format!(") AS given WHERE {}", fits.collect::<Vec<_>>().join(" AND ")),
+    };
+    let place = |wanted: &&str| R::COLUMNS.iter().position(|column| column == wanted);
+    let places: Vec<usize> = keys.iter().chain(set).filter_map(place).collect();
+    execute(connection, &around, rows, |row| {
+        let cells = row.cells();
+        places.iter().map(|place| cells[*place]).collect()
+    })
 }
 
-/// Sets the columns `set` of all rows whose `keys` equal those of a given row, in one statement; answers how many.
-pub(crate) fn update<R: Serialize>(
+fn inserting<R: Row>(columns: &[&str]) -> String {
+    let list: Vec<_> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+    format!("INSERT INTO {} ({}) ", R::TABLE, list.join(", "))
+}
+
+/// Runs the statement for all `rows`; answers how many rows of the table it was about.
+fn execute<'r, R: Row>(
     connection: &mut AnyConnection,
-    table: &str,
-    keys: &[&str],
-    set: &[&str],
-    rows: &[R],
+    around: &'r Around,
+    rows: &'r [R],
+    cells: impl Fn(&'r R) -> Vec<Cell<'r>>,
 ) -> Result<usize, StoreError> {
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let from = source(connection, table, &[keys, set].concat());
-    let changes = set.iter().map(|column| format!("{column} = given.{column}")).collect::<Vec<_>>().join(", ");
-    let fits = keys.iter().map(|key| format!("{table}.{key} = given.{key}")).collect::<Vec<_>>().join(" AND ");
-    let sql = format!("UPDATE {table} SET {changes} FROM ({from}) AS given WHERE {fits}");
-    Ok(WithJson { sql, json: json(rows)? }.execute(connection)?)
-}
-
-fn json<R: Serialize>(rows: &[R]) -> Result<String, StoreError> {
-    serde_json::to_string(rows).map_err(|error| StoreError::Unwritable(error.to_string()))
-}
-
-/// The rows of the JSON parameter as a query with one column each.
-fn source(connection: &AnyConnection, table: &str, columns: &[&str]) -> String {
+    let mut count = 0;
     match connection {
-        // `json_each` would write every row out as text again, once for each column.
-        AnyConnection::Sqlite(_) => {
-            let values: Vec<_> = columns.iter().map(|column| format!("value ->> '{column}' AS \"{column}\"")).collect();
-            format!("SELECT {} FROM jsonb_each($rows)", values.join(", "))
+        AnyConnection::Sqlite(inner) => {
+            let mut rest = rows;
+            while !rest.is_empty() {
+                let (part, others) = rest.split_at(ROWS.min(1 << rest.len().ilog2()));
+                count += ForSqlite { around, rows: part.iter().map(&cells).collect() }.execute(inner)?;
+                rest = others;
+            }
         }
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgres(_) => {
-            let values: Vec<_> = columns.iter().map(|column| format!("\"{column}\"")).collect();
-            format!("SELECT {} FROM json_populate_recordset(NULL::{table}, $rows::json)", values.join(", "))
+        AnyConnection::Postgres(inner) => {
+            for part in rows.chunks(ROWS_TO_SERVER) {
+                count += ForPostgres::new(around, part.iter().map(&cells)).execute(inner)?;
+            }
         }
     }
+    Ok(count)
 }

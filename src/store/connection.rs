@@ -74,6 +74,18 @@ impl Target {
         }
     }
 
+    /// Opens the one connection that writes to the embedded database. It keeps so many pages in memory that a filing for thousands
+    /// of controllers, whose rows go to all places of the indexes, need not write and read the same pages again and again.
+    pub(crate) fn open_to_write(&self) -> Result<AnyConnection, diesel::ConnectionError> {
+        let mut connection = self.open()?;
+        if let AnyConnection::Sqlite(sqlite) = &mut connection {
+            sqlite
+                .batch_execute("PRAGMA cache_size = -64000")
+                .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+        }
+        Ok(connection)
+    }
+
     /// Opens a connection that can only read. It changes nothing: no file is made, no journal mode set, no migration applied.
     pub(crate) fn open_to_read(&self) -> Result<AnyConnection, diesel::ConnectionError> {
         match self {

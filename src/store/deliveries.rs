@@ -3,7 +3,6 @@
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::among::among;
@@ -126,7 +125,7 @@ pub fn claim(
 }
 
 /// A claimed delivery that cannot go now, for its row.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct PutBack {
     /// The delivery.
     pub id: String,
@@ -138,9 +137,11 @@ pub struct PutBack {
     pub next_at: i64,
 }
 
-/// Puts claimed deliveries back without charging an attempt, in one statement.
+batch::columns!(PutBack, "delivery", id lease attempts next_at);
+
+/// Puts claimed deliveries back without charging an attempt.
 pub fn put_back(connection: &mut AnyConnection, rows: &[PutBack]) -> Result<(), StoreError> {
-    batch::update(connection, "delivery", &["id", "lease"], &["attempts", "next_at"], rows)?;
+    batch::update(connection, &["id", "lease"], &["attempts", "next_at"], rows)?;
     Ok(())
 }
 
@@ -151,7 +152,7 @@ pub(crate) fn open_attempts(connection: &mut AnyConnection, rows: &[NewAttemptRo
 }
 
 /// How an attempt ended, for its row.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct EndedAttempt {
     /// The delivery.
     pub delivery_id: String,
@@ -173,8 +174,13 @@ pub struct EndedAttempt {
     pub duration_us: i64,
 }
 
+batch::columns!(
+    EndedAttempt, "attempt",
+    delivery_id number ended_at outcome kind status peer response_sha256 duration_us
+);
+
 /// What becomes of a delivery after an attempt, for its row.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct FinishedDelivery {
     /// The delivery.
     pub id: String,
@@ -192,10 +198,12 @@ pub struct FinishedDelivery {
     pub due_at: i64,
 }
 
-/// Closes attempts, in one statement; also those whose lease was lost, since they happened.
+batch::columns!(FinishedDelivery, "delivery", id lease state lane next_at uncharged due_at);
+
+/// Closes attempts; also those whose lease was lost, since they happened.
 pub fn close_attempts(connection: &mut AnyConnection, ended: &[EndedAttempt]) -> Result<(), StoreError> {
     const SET: &[&str] = &["ended_at", "outcome", "kind", "status", "peer", "response_sha256", "duration_us"];
-    batch::update(connection, "attempt", &["delivery_id", "number"], SET, ended)?;
+    batch::update(connection, &["delivery_id", "number"], SET, ended)?;
     Ok(())
 }
 
@@ -218,15 +226,9 @@ pub fn still_held(connection: &mut AnyConnection, pairs: &[(&str, i64)]) -> Resu
     Ok(rows.into_iter().filter(|(id, lease)| held.contains(&(id.as_str(), *lease))).map(|(id, _)| id).collect())
 }
 
-/// Writes what becomes of deliveries, fenced by their lease, in one statement.
+/// Writes what becomes of deliveries, fenced by their lease.
 pub fn finish(connection: &mut AnyConnection, finished: &[FinishedDelivery]) -> Result<(), StoreError> {
-    batch::update(
-        connection,
-        "delivery",
-        &["id", "lease"],
-        &["state", "lane", "next_at", "uncharged", "due_at"],
-        finished,
-    )?;
+    batch::update(connection, &["id", "lease"], &["state", "lane", "next_at", "uncharged", "due_at"], finished)?;
     Ok(())
 }
 

@@ -40,14 +40,14 @@ macro_rules! load_locked {
     };
 }
 
-/// Stores new duties in one statement.
+/// Stores new duties.
 pub fn insert(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), StoreError> {
     let rows: Vec<_> = duties.iter().map(to_row).collect();
     batch::insert(connection, &rows)?;
     Ok(())
 }
 
-/// Stores where duties stand now, in one statement.
+/// Stores where duties stand now.
 pub fn update(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), StoreError> {
     const SET: &[&str] = &[
         "state",
@@ -68,7 +68,7 @@ pub fn update(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), Sto
         "next_alarm_at",
     ];
     let rows: Vec<_> = duties.iter().map(to_row).collect();
-    batch::update(connection, "duty", &["id"], SET, &rows)?;
+    batch::update(connection, &["id"], SET, &rows)?;
     Ok(())
 }
 
@@ -272,7 +272,7 @@ pub fn alarmed(connection: &mut AnyConnection, now: OffsetDateTime, limit: i64) 
     read(connection, rows)
 }
 
-/// Keeps clocks that duties had before, in one statement.
+/// Keeps clocks that duties had before.
 pub fn keep_clocks(connection: &mut AnyConnection, clocks: &[(DutyId, EarlierClock)]) -> Result<(), StoreError> {
     let row = |(duty, clock)| {
         let (duty, clock): (&DutyId, &EarlierClock) = (duty, clock);

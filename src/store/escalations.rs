@@ -142,7 +142,7 @@ pub struct Rest {
     pub step: usize,
 }
 
-/// Stores the first step of each ladder of notices, in one statement.
+/// Stores the first step of each ladder of notices.
 pub fn begin(connection: &mut AnyConnection, notices: &[FirstSteps<'_>]) -> Result<(), StoreError> {
     let rows: Vec<_> =
         notices.iter().flat_map(|one| Ladder::CODES.iter().filter_map(|(_, ladder)| first(one, *ladder))).collect();
@@ -209,12 +209,10 @@ pub fn next_due(connection: &mut AnyConnection) -> Result<Option<i64>, StoreErro
         .optional()?)
 }
 
-/// Writes steps as they stand now, known ones and new ones, in one statement. The caller holds their notices.
+/// Writes steps as they stand now, known ones and new ones. The caller holds their notices.
 pub fn write(connection: &mut AnyConnection, steps: &[Step]) -> Result<(), StoreError> {
-    const KEYS: &[&str] = &["notice_id", "ladder", "step"];
-    const SET: &[&str] = &["action", "due_at", "state", "fired_at", "late_ms", "outcome", "begun_at", "deadline_at"];
     let rows: Vec<_> = steps.iter().map(Step::row).collect();
-    batch::upsert(connection, "escalation", KEYS, SET, &rows)?;
+    batch::upsert(connection, &["notice_id", "ladder", "step"], &rows)?;
     Ok(())
 }
 

@@ -12,12 +12,27 @@ use super::connection::{AnyConnection, Target};
 use super::error::StoreError;
 use crate::telemetry;
 
+type Manager = <AnyConnection as diesel::Connection>::TransactionManager;
+
 /// The most callers that share one commit.
 const GROUP: usize = 64;
 
 type Answer = Box<dyn FnOnce(Result<(), &diesel::result::Error>) + Send>;
-/// One caller's work; without a connection it only answers that the database cannot be reached.
-type Work = Box<dyn FnOnce(Result<&mut AnyConnection, &diesel::result::Error>) -> Answer + Send>;
+/// One caller's work; without a turn it only answers that the database cannot be reached.
+type Work = Box<dyn FnOnce(Result<Turn<'_>, &diesel::result::Error>) -> Done + Send>;
+
+/// One caller's turn in the transaction of a group.
+struct Turn<'c> {
+    connection: &'c mut AnyConnection,
+    /// Nobody before it has anything to lose, so it needs no savepoint: that would copy every page it touches.
+    is_first: bool,
+}
+
+/// What a caller's work came to; the answer is given when it is known what became of the group.
+struct Done {
+    has_succeeded: bool,
+    answer: Answer,
+}
 
 /// The door to the writing thread.
 #[derive(Debug, Clone)]
@@ -33,7 +48,7 @@ impl Writer {
         Ok(Self { queue })
     }
 
-    /// Runs `work` in a savepoint of the next group and answers after the group is committed.
+    /// Runs `work` as a part of the next group and answers after the group is committed.
     pub(crate) async fn write<T, E>(
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
@@ -43,12 +58,14 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel::<Result<T, E>>();
-        let job: Work = Box::new(move |connection| {
-            let result = match connection {
-                Ok(connection) => super::in_transaction(connection, work),
+        let job: Work = Box::new(move |turn| {
+            let result = match turn {
+                Ok(Turn { connection, is_first: true }) => work(connection),
+                Ok(Turn { connection, is_first: false }) => super::in_transaction(connection, work),
                 Err(error) => Err(E::from(StoreError::Unavailable(error.to_string()))),
             };
-            Box::new(move |committed| {
+            let has_succeeded = result.is_ok();
+            let answer = Box::new(move |committed: Result<(), &diesel::result::Error>| {
                 let answer = match (result, committed) {
                     (Ok(value), Ok(())) => Ok(value),
                     (Ok(_), Err(error)) => Err(E::from(StoreError::Unavailable(error.to_string()))),
@@ -56,7 +73,8 @@ impl Writer {
                 };
                 // A caller who went away does not undo what was committed.
                 drop(sender.send(answer));
-            })
+            });
+            Done { has_succeeded, answer }
         });
         let stopped = || E::from(StoreError::Unavailable("the writer has stopped".into()));
         let queue = self.queue.clone();
@@ -77,34 +95,63 @@ impl Writer {
 fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>) {
     while let Ok(first) = queue.recv() {
         if let Err(error) = begin(&mut connection) {
-            first(Err(&error))(Err(&error));
+            (first(Err(&error)).answer)(Err(&error));
             // A full disk can leave the connection unable to begin again; a new one starts clean.
-            if let Ok(fresh) = target.open() {
+            if let Ok(fresh) = target.open_to_write() {
                 connection = fresh;
             }
             continue;
         }
-        let mut answers = Vec::with_capacity(GROUP);
-        let mut next = Some(first);
-        let mut panicked = false;
-        while let Some(work) = next.take() {
-            // A panic must not end the only writer; whoever caused it loses this group, and nothing else.
-            match catch_unwind(AssertUnwindSafe(|| work(Ok(&mut connection)))) {
-                Ok(answer) => answers.push(answer),
-                Err(_) => panicked = true,
-            }
-            next = (!panicked && answers.len() < GROUP).then(|| queue.try_recv().ok()).flatten();
-        }
+        let Group { answers, end } = work_off(&mut connection, first, queue);
         telemetry::store_batch(u32::try_from(answers.len()).unwrap_or(u32::MAX));
-        let committed =
-            if panicked { Err(diesel::result::Error::BrokenTransactionManager) } else { commit(&mut connection) };
+        let (ended, is_usable) = match end {
+            End::Commit => (commit(&mut connection), true),
+            End::Undo => {
+                let undone = Manager::rollback_transaction(&mut connection);
+                let is_usable = undone.is_ok();
+                (undone, is_usable)
+            }
+            End::Panicked => (Err(diesel::result::Error::BrokenTransactionManager), false),
+        };
         for answer in answers {
-            answer(committed.as_ref().copied());
+            answer(ended.as_ref().copied());
         }
-        if panicked && let Ok(fresh) = target.open() {
+        if !is_usable && let Ok(fresh) = target.open_to_write() {
             connection = fresh;
         }
     }
+}
+
+/// Callers that share a transaction, and how that has to end.
+struct Group {
+    answers: Vec<Answer>,
+    end: End,
+}
+
+enum End {
+    Commit,
+    /// The first one failed, and was alone.
+    Undo,
+    Panicked,
+}
+
+/// Does the work of `first` and of whoever waits behind it.
+fn work_off(connection: &mut AnyConnection, first: Work, queue: &Receiver<Work>) -> Group {
+    let mut answers = Vec::with_capacity(GROUP);
+    let mut next = Some(first);
+    while let Some(work) = next.take() {
+        let turn = Turn { connection, is_first: answers.is_empty() };
+        // A panic must not end the only writer; whoever caused it loses this group, and nothing else.
+        let Ok(Done { has_succeeded, answer }) = catch_unwind(AssertUnwindSafe(|| work(Ok(turn)))) else {
+            return Group { answers, end: End::Panicked };
+        };
+        answers.push(answer);
+        if answers.len() == 1 && !has_succeeded {
+            return Group { answers, end: End::Undo };
+        }
+        next = (answers.len() < GROUP).then(|| queue.try_recv().ok()).flatten();
+    }
+    Group { answers, end: End::Commit }
 }
 
 fn begin(connection: &mut AnyConnection) -> diesel::QueryResult<()> {
@@ -116,9 +163,9 @@ fn begin(connection: &mut AnyConnection) -> diesel::QueryResult<()> {
 }
 
 fn commit(connection: &mut AnyConnection) -> diesel::QueryResult<()> {
-    let committed = <AnyConnection as diesel::Connection>::TransactionManager::commit_transaction(connection);
+    let committed = Manager::commit_transaction(connection);
     if committed.is_err() {
-        drop(<AnyConnection as diesel::Connection>::TransactionManager::rollback_transaction(connection));
+        drop(Manager::rollback_transaction(connection));
     }
     committed
 }

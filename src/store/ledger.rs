@@ -91,7 +91,7 @@ pub fn append(connection: &mut AnyConnection, entries: &[NewEntry]) -> Result<()
     batch::insert(connection, &rows)?;
     let heads: Vec<_> =
         heads.into_iter().map(|(stream, (sequence, hash))| HeadRow { stream, sequence, hash }).collect();
-    batch::upsert(connection, "ledger_stream", &["stream"], &["sequence", "hash"], &heads)?;
+    batch::upsert(connection, &["stream"], &heads)?;
     telemetry::ledger_entries_added(entries.len() as u64);
     Ok(())
 }

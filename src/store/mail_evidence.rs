@@ -38,7 +38,7 @@ batch::row! {
     }
 }
 
-/// Keeps dialogues, in one statement.
+/// Keeps dialogues.
 pub(crate) fn keep_dialogues(connection: &mut AnyConnection, rows: &[DialogueRow<'_>]) -> Result<(), StoreError> {
     batch::insert(connection, rows)?;
     Ok(())

@@ -1,7 +1,6 @@
 //! Mailboxes of controllers as processors register them, and whom a confirmation goes to. How they fare is in `endpoints`.
 
 use diesel::prelude::*;
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::among::among;
@@ -63,15 +62,16 @@ pub fn known(
     rows.into_iter().map(read).collect()
 }
 
-#[derive(Serialize)]
-struct StandingRow<'a> {
-    id: &'a str,
-    location: Option<&'a str>,
-    retired_at: Option<i64>,
-    changed_at: i64,
+batch::row! {
+    StandingRow in "endpoint" {
+        id: &'a str,
+        location: Option<&'a str>,
+        retired_at: Option<i64>,
+        changed_at: i64,
+    }
 }
 
-/// Writes where known mailboxes stand and which of them are retired, in one statement; what is owed to those that are is closed.
+/// Writes where known mailboxes stand and which of them are retired; what is owed to those that are is closed.
 pub fn replace(
     connection: &mut AnyConnection,
     changed: &[KnownMailbox],
@@ -87,7 +87,7 @@ pub fn replace(
         }
     };
     let rows: Vec<_> = changed.iter().map(row).collect();
-    batch::update(connection, "endpoint", &["id"], &["location", "retired_at", "changed_at"], &rows)?;
+    batch::update(connection, &["id"], &["location", "retired_at", "changed_at"], &rows)?;
     let retired: Vec<&str> = rows.iter().filter(|row| row.retired_at.is_some()).map(|row| row.id).collect();
     let owed = delivery::table
         .filter(among(connection, delivery::endpoint_id, &retired)?)
@@ -120,7 +120,7 @@ batch::row! {
 /// What mailboxes are told: all that is about notices.
 const EVENTS: &str = r#"["notice.*"]"#;
 
-/// Registers the mailboxes that `processor` does not have yet, in one statement; answers the ids of the new ones.
+/// Registers the mailboxes that `processor` does not have yet; answers the ids of the new ones.
 pub fn register(
     connection: &mut AnyConnection,
     processor: &OrganisationId,

@@ -10,6 +10,7 @@ pub mod authorities;
 pub mod authority_filings;
 mod backup;
 pub(crate) mod batch;
+mod cell;
 pub(crate) mod connection;
 pub mod decisions;
 pub mod deliveries;
@@ -20,8 +21,7 @@ pub mod endpoint_views;
 pub mod endpoints;
 mod error;
 pub mod escalations;
-pub(crate) mod few;
-mod group;
+pub(crate) mod group;
 pub mod idempotency;
 pub mod incident_versions;
 pub mod incidents;
@@ -86,7 +86,7 @@ impl Store {
     /// When the scheme is unknown, the database cannot be reached, or its migrations are missing.
     pub fn open(url: &str, connections: u32) -> Result<Self, StoreError> {
         let target = Target::from_url(url)?;
-        let mut connection = open(&target)?;
+        let mut connection = target.open_to_write().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let writer = if let Target::Sqlite(_) = target {
             connection::migrate(&mut connection)?;
             let started = Writer::start(target.clone(), connection);

@@ -63,7 +63,7 @@ struct NoticeRow {
     disputed_at: Option<i64>,
 }
 
-/// Stores notices in one statement.
+/// Stores notices.
 pub(crate) fn insert(connection: &mut AnyConnection, rows: &[NewNoticeRow<'_>]) -> Result<(), StoreError> {
     batch::insert(connection, rows)?;
     Ok(())
@@ -214,19 +214,20 @@ pub fn of_party(
         .collect())
 }
 
-#[derive(Debug, serde::Serialize)]
-struct DeliveredRow<'a> {
-    id: &'a str,
-    delivered_at: i64,
+batch::row! {
+    DeliveredRow in "notice" {
+        id: &'a str,
+        delivered_at: i64,
+    }
 }
 
-/// Marks notices as delivered at their time, in one statement. The caller has made sure that none was at an earlier one.
+/// Marks notices as delivered at their time. The caller has made sure that none was at an earlier one.
 pub(crate) fn mark_delivered(
     connection: &mut AnyConnection,
     delivered: &[(&str, OffsetDateTime)],
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = delivered.iter().map(|(id, at)| DeliveredRow { id, delivered_at: micros(*at) }).collect();
-    batch::update(connection, "notice", &["id"], &["delivered_at"], &rows)?;
+    batch::update(connection, &["id"], &["delivered_at"], &rows)?;
     Ok(())
 }
 

@@ -70,7 +70,7 @@ batch::row! {
     }
 }
 
-/// Puts messages into the outbox with one statement.
+/// Puts messages into the outbox.
 pub fn enqueue(connection: &mut AnyConnection, new: &[NewDelivery], now: OffsetDateTime) -> Result<(), StoreError> {
     let row = |new| {
         let new: &NewDelivery = new;

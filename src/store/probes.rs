@@ -1,7 +1,6 @@
 //! Which endpoints are asked next to prove themselves, and when. Sends nothing.
 
 use diesel::prelude::*;
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::batch;
@@ -28,15 +27,16 @@ pub fn due(connection: &mut AnyConnection, now: OffsetDateTime, limit: i64) -> R
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-#[derive(Serialize)]
-struct NextRow<'a> {
-    id: &'a str,
-    next_probe_at: i64,
+batch::row! {
+    NextRow in "endpoint" {
+        id: &'a str,
+        next_probe_at: i64,
+    }
 }
 
-/// Writes when endpoints are asked next, in one statement.
+/// Writes when endpoints are asked next.
 pub fn schedule(connection: &mut AnyConnection, next: &[(EndpointId, OffsetDateTime)]) -> Result<(), StoreError> {
     let rows: Vec<_> = next.iter().map(|(id, at)| NextRow { id: id.as_str(), next_probe_at: micros(*at) }).collect();
-    batch::update(connection, "endpoint", &["id"], &["next_probe_at"], &rows)?;
+    batch::update(connection, &["id"], &["next_probe_at"], &rows)?;
     Ok(())
 }

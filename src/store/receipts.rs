@@ -86,7 +86,7 @@ batch::row! {
     }
 }
 
-/// Stores receipts in one statement. The caller has made sure, under lock, that no notice has one of that level.
+/// Stores receipts. The caller has made sure, under lock, that no notice has one of that level.
 pub(crate) fn insert(connection: &mut AnyConnection, receipts: &[Receipt]) -> Result<(), StoreError> {
     let rows: Vec<_> = receipts.iter().filter_map(row).collect();
     batch::insert(connection, &rows)?;

@@ -3,7 +3,6 @@
 use diesel::dsl::{case_when, exists, not};
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::batch;
@@ -122,22 +121,23 @@ pub fn failed(
     failed.collect()
 }
 
-#[derive(Serialize)]
-struct AgainRow<'a> {
-    id: &'a str,
-    lease: i64,
-    state: &'static str,
-    lane: i32,
-    next_at: i64,
+batch::row! {
+    AgainRow in "delivery" {
+        id: &'a str,
+        lease: i64,
+        state: &'static str,
+        lane: i32,
+        next_at: i64,
+    }
 }
 
-/// Makes `failed` due at once, in one statement. Whatever was claimed or closed since it was read is left alone.
+/// Makes `failed` due at once. Whatever was claimed or closed since it was read is left alone.
 pub fn send_again(connection: &mut AnyConnection, failed: &[Failed], now: OffsetDateTime) -> Result<(), StoreError> {
     let row = |one| {
         let Failed { delivery, lease, lane, .. }: &Failed = one;
         AgainRow { id: delivery, lease: *lease, state: "open", lane: lane.replayed().index(), next_at: micros(now) }
     };
     let rows: Vec<_> = failed.iter().map(row).collect();
-    batch::update(connection, "delivery", &["id", "lease"], &["state", "lane", "next_at"], &rows)?;
+    batch::update(connection, &["id", "lease"], &["state", "lane", "next_at"], &rows)?;
     Ok(())
 }

@@ -59,7 +59,7 @@ pub struct NewTask {
     pub due_at: OffsetDateTime,
 }
 
-/// Stores tasks in one statement.
+/// Stores tasks.
 pub fn insert(connection: &mut AnyConnection, new: &[NewTask], now: OffsetDateTime) -> Result<(), StoreError> {
     let row = |new| {
         let NewTask { id, notice, ladder, step, processor, controller, .. }: &NewTask = new;
