@@ -141,8 +141,10 @@ fn open_postgres(url: &str) -> Result<diesel::PgConnection, diesel::ConnectionEr
         "SET statement_timeout = '60s'",
         "SET lock_timeout = '20s'",
         "SET idle_in_transaction_session_timeout = '60s'",
-        // Literals of the JSON inserts are data; a cached generic plan is what we want.
+        // Lists travel as parameters; a cached generic plan is what we want.
         "SET plan_cache_mode = 'force_generic_plan'",
+        // Such a plan may be made while a table is empty and must serve its first great filing: what has an index goes by it.
+        "SET enable_seqscan = off",
     ] {
         connection.batch_execute(setting).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     }
