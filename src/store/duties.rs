@@ -1,9 +1,11 @@
 //! Duties and their clocks. The timer is part of the row: `next_step` and `next_alarm_at`.
 
+use std::collections::{BTreeSet, HashSet};
+
 use diesel::prelude::*;
 use time::OffsetDateTime;
 
-use super::among::among;
+use super::among::{Among, among};
 use super::batch;
 use super::connection::AnyConnection;
 use super::duty_rows::{DutyRow, read, to_row};
@@ -203,16 +205,12 @@ pub fn of_incident(connection: &mut AnyConnection, incident: &IncidentId) -> Res
     read(connection, rows)
 }
 
-/// The duties that the notices `ids` bear on, with those notices locked until the transaction ends, for the service's own
-/// bookkeeping.
+/// The duties that the notices `ids` bear on, locked until the transaction ends, for the service's own bookkeeping.
 pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
-    let wanted = among(connection, notice::id, ids)?;
-    let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
-    let rows = load_locked!(
-        connection,
-        duty::table.inner_join(notice::table.on(concerned)).filter(wanted).order(duty::id).select(DutyRow::as_select())
-    );
-    read(connection, each_once(rows))
+    let parts = Parts::of_notices(connection, ids)?;
+    let duties = parts.duties(connection)?;
+    let rows = load_locked!(connection, duties.order(duty::id).select(DutyRow::as_select()));
+    read(connection, parts.own(rows))
 }
 
 /// Those of them that are open although their limit by law or contract has passed at `now`, without a lock, for what only reads them.
@@ -220,36 +218,54 @@ pub fn past_limit(connection: &mut AnyConnection, ids: &[&str], now: OffsetDateT
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let wanted = among(connection, notice::id, ids)?;
-    let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
-    let rows: Vec<DutyRow> = duty::table
-        .inner_join(notice::table.on(concerned))
-        .filter(wanted)
-        .filter(duty::is_open.and(duty::legal_due_at.le(micros(now))))
-        .order(duty::id)
-        .select(DutyRow::as_select())
-        .load(connection)?;
-    read(connection, each_once(rows))
+    let parts = Parts::of_notices(connection, ids)?;
+    let late = duty::is_open.and(duty::legal_due_at.le(micros(now)));
+    let late = parts.duties(connection)?.filter(late).order(duty::id).select(DutyRow::as_select());
+    let rows = late.load(connection)?;
+    read(connection, parts.own(rows))
 }
 
 /// Those of them that are owed to an authority, without a lock, for what only reads them.
 pub fn to_authorities(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
-    let wanted = among(connection, notice::id, ids)?;
-    let concerned = notice::incident_id.eq(duty::incident_id).and(notice::controller_id.eq(duty::party_id));
-    let rows: Vec<DutyRow> = duty::table
-        .inner_join(notice::table.on(concerned))
-        .filter(wanted)
-        .filter(duty::is_open.and(duty::recipient.eq(Recipient::SupervisoryAuthority.as_str())))
-        .order(duty::id)
-        .select(DutyRow::as_select())
-        .load(connection)?;
-    read(connection, each_once(rows))
+    let parts = Parts::of_notices(connection, ids)?;
+    let owed = duty::is_open.and(duty::recipient.eq(Recipient::SupervisoryAuthority.as_str()));
+    let owed = parts.duties(connection)?.filter(owed).order(duty::id).select(DutyRow::as_select());
+    let rows = owed.load(connection)?;
+    read(connection, parts.own(rows))
 }
 
-/// Several notices of one controller bear on the same duties; `rows` are in the order of their ids.
-fn each_once(mut rows: Vec<DutyRow>) -> Vec<DutyRow> {
-    rows.dedup_by(|next, one| next.id == one.id);
-    rows
+/// Shares of controllers in incidents.
+///
+/// They are looked up first, and then their duties. In one statement a server that has planned while its tables were empty would begin
+/// with the duties, and read them all for each batch of the first great filing.
+struct Parts(HashSet<(String, String)>);
+
+/// Duties of some incidents and of some parties.
+type OfParts = diesel::dsl::Filter<duty::table, diesel::dsl::And<Among<duty::incident_id>, Among<duty::party_id>>>;
+
+impl Parts {
+    /// Those that the notices `ids` are about.
+    fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Self, StoreError> {
+        let wanted = notice::table.filter(among(connection, notice::id, ids)?);
+        let rows: Vec<(String, String)> =
+            wanted.select((notice::incident_id, notice::controller_id)).load(connection)?;
+        Ok(Self(rows.into_iter().collect()))
+    }
+
+    /// Their duties, and those of the same parties in others of the same incidents.
+    fn duties(&self, connection: &AnyConnection) -> Result<OfParts, StoreError> {
+        let (incidents, parties): (BTreeSet<&str>, BTreeSet<&str>) =
+            self.0.iter().map(|(incident, party)| (incident.as_str(), party.as_str())).unzip();
+        let incidents = among(connection, duty::incident_id, &Vec::from_iter(incidents))?;
+        let parties = among(connection, duty::party_id, &Vec::from_iter(parties))?;
+        Ok(duty::table.filter(incidents.and(parties)))
+    }
+
+    /// Without those of others.
+    fn own(&self, mut rows: Vec<DutyRow>) -> Vec<DutyRow> {
+        rows.retain(|row| self.0.contains(&(row.incident_id.clone(), row.party_id.clone())));
+        rows
+    }
 }
 
 /// Up to `limit` duties whose next alarm has come at `now`, the oldest first, for the service's own clock.

@@ -16,9 +16,9 @@ use crate::domain::duty_record::Duty;
 #[diesel(table_name = duty)]
 pub(super) struct DutyRow {
     pub(super) id: String,
-    incident_id: String,
+    pub(super) incident_id: String,
     processor_id: String,
-    party_id: String,
+    pub(super) party_id: String,
     agreement_id: Option<String>,
     agreement_version: Option<i32>,
     obligation_id: String,
