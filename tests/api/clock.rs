@@ -264,7 +264,9 @@ async fn a_database_whose_clock_is_set_is_followed_and_never_turns_time_back() {
         server.set_by(step);
         clocks = service.watch_clocks(clocks).await.unwrap();
         let now = service.clock.now();
-        assert!(now - before >= gained && now - before < gained + Duration::MINUTE, "{step}: from {before} to {now}");
+        assert!(now >= before, "{step} turned time back from {before} to {now}");
+        // The database's time is known to within the way there and back.
+        assert!((now - before - gained).abs() < Duration::MINUTE, "{step}: from {before} to {now}");
         while art33::worker::delivery::step(&service, app.outbound(), Lane::First, 10).await.unwrap() > 0 {}
         assert_eq!(world.notice(0).await["state"], "delivered", "after a step of {step}");
         before = now;
