@@ -67,13 +67,13 @@ pub(crate) const fn column(member: &'static str) -> &'static str {
 
 /// Inserts all `rows`.
 pub(crate) fn insert<R: Row>(connection: &mut AnyConnection, rows: &[R]) -> Result<usize, StoreError> {
-    let around = Around { before: inserting::<R>(R::COLUMNS), after: String::new() };
+    let around = Around { before: inserting::<R>(), after: String::new() };
     execute(connection, &around, rows, Row::cells)
 }
 
 /// Inserts those of `rows` that contradict no unique index.
 pub(crate) fn insert_missing<R: Row>(connection: &mut AnyConnection, rows: &[R]) -> Result<usize, StoreError> {
-    let around = Around { before: inserting::<R>(R::COLUMNS), after: " ON CONFLICT DO NOTHING".to_owned() };
+    let around = Around { before: inserting::<R>(), after: " ON CONFLICT DO NOTHING".to_owned() };
     execute(connection, &around, rows, Row::cells)
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn upsert<R: Row>(connection: &mut AnyConnection, keys: &[&str], rows
     let others = R::COLUMNS.iter().filter(|column| !keys.contains(column));
     let changes: Vec<_> = others.map(|column| format!("\"{column}\" = excluded.\"{column}\"")).collect();
     let after = format!(" ON CONFLICT ({}) DO UPDATE SET {}", keys.join(", "), changes.join(", "));
-    execute(connection, &Around { before: inserting::<R>(R::COLUMNS), after }, rows, Row::cells)
+    execute(connection, &Around { before: inserting::<R>(), after }, rows, Row::cells)
 }
 
 /// Sets the columns `set` of all rows whose `keys` equal those of a given row; answers how many.
@@ -100,16 +100,17 @@ pub(crate) fn update<R: Row>(
         before: format!("UPDATE {table} SET {} FROM (", changes.collect::<Vec<_>>().join(", ")),
         after: format!(") AS given WHERE {}", fits.collect::<Vec<_>>().join(" AND ")),
     };
-    let place = |wanted: &&str| R::COLUMNS.iter().position(|column| column == wanted);
-    let places: Vec<usize> = keys.iter().chain(set).filter_map(place).collect();
+    let unknown = |wanted: &str| StoreError::Unwritable(format!("{table} is given no {wanted}"));
+    let place = |wanted: &&str| R::COLUMNS.iter().position(|column| column == wanted).ok_or_else(|| unknown(wanted));
+    let places: Vec<usize> = keys.iter().chain(set).map(place).collect::<Result<_, _>>()?;
     execute(connection, &around, rows, |row| {
         let cells = row.cells();
         places.iter().map(|place| cells[*place]).collect()
     })
 }
 
-fn inserting<R: Row>(columns: &[&str]) -> String {
-    let list: Vec<_> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+fn inserting<R: Row>() -> String {
+    let list: Vec<_> = R::COLUMNS.iter().map(|column| format!("\"{column}\"")).collect();
     format!("INSERT INTO {} ({}) ", R::TABLE, list.join(", "))
 }
 

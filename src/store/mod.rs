@@ -21,7 +21,7 @@ pub mod endpoint_views;
 pub mod endpoints;
 mod error;
 pub mod escalations;
-pub(crate) mod group;
+mod group;
 pub mod idempotency;
 pub mod incident_versions;
 pub mod incidents;
