@@ -8,6 +8,7 @@ RUN apt-get update \
 WORKDIR /build
 
 # The dependencies alone, so that a change of ours builds only our own crate.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \

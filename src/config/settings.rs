@@ -85,7 +85,7 @@ pub const SETTINGS: &[Setting] = &[
     row(Text, "outbound.connect_timeout", "ART33_OUTBOUND_CONNECT_TIMEOUT", "PT3S", DURATION, "Longest wait for a connection with TLS."),
     row(Text, "outbound.total_timeout", "ART33_OUTBOUND_TOTAL_TIMEOUT", "PT10S", DURATION, "Longest wait for a whole attempt."),
     derived(row(Text, "outbound.extra_ca", "ART33_OUTBOUND_EXTRA_CA", "", "a PEM file", "Certificate authorities that webhooks may rest on beside the machine's, as those of a private network."), "none"),
-    row(Number, "delivery.concurrency", "ART33_DELIVERY_CONCURRENCY", "512", POSITIVE, "Attempts under way at the same time, as long as they are prompt."),
+    row(Number, "delivery.concurrency", "ART33_DELIVERY_CONCURRENCY", "2048", POSITIVE, "Attempts under way at the same time, as long as they are prompt."),
     row(Number, "delivery.waiting", "ART33_DELIVERY_WAITING", "8192", POSITIVE, "Attempts that may wait for slow receivers beside those; each holds a connection."),
     row(Number, "delivery.per_host", "ART33_DELIVERY_PER_HOST", "8", POSITIVE, "Attempts at one host at the same time."),
     row(Number, "delivery.per_endpoint", "ART33_DELIVERY_PER_ENDPOINT", "2", POSITIVE, "Attempts at one endpoint at the same time."),

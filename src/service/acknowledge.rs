@@ -122,7 +122,7 @@ impl Service {
         deliveries::close(connection, &fact.id)?;
         escalations::end(connection, &fact.id, &[Ladder::Delivered, Ladder::Acknowledged], End::Acknowledged)?;
         tasks::close(connection, &[fact.id.as_str()], &[Ladder::Delivered, Ladder::Acknowledged], now)?;
-        let duties = duties::of_notices(connection, &[fact.id.as_str()])?;
+        let duties = duties::of_parts(connection, &[fact.part()])?;
         let changed = course(duties, informed::by_acknowledgement(fact, now), Earlier::default(), &self.law.calendar);
         ledger::append(connection, &[proof(fact, actor, &receipt, &changed)])?;
         let told = self.settle(connection, &changed, now)?;

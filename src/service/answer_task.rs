@@ -104,7 +104,7 @@ impl Service {
         let by = Acknowledger { name: result.by.clone(), role: task.means.to_string() };
         let stage = Stage::new(ReceiptLevel::Delivered, result.at).by_means(Means::Manual).by_person(by);
         let (receipt, _) = self.issue_receipt(connection, fact, stage.proved_by(Some(evidence.to_owned())))?;
-        let duties = duties::of_notices(connection, &[id])?;
+        let duties = duties::of_parts(connection, &[fact.part()])?;
         let changed = course(duties, informed::by_delivery(fact, result.at), Earlier::default(), &self.law.calendar);
         // Written when it was recorded; when it happened stands in the result and in the receipt.
         ledger::append(connection, &[NewEntry { at: now, ..proof(fact, actor, &receipt, &changed) }])?;
@@ -131,7 +131,7 @@ impl Service {
         let earlier = Earlier { controller_informed: Some(result.at), ..known };
         let closing = Closing { at: now, by: actor.subject.clone(), reason: TOLD_EARLIER.to_owned() };
         let (mut changed, mut clocks) = (Vec::new(), Vec::new());
-        for duty in duties::of_notices(connection, &[fact.id.as_str()])? {
+        for duty in duties::of_parts(connection, &[fact.part()])? {
             let began = duty.starts_with(&Milestone::ControllerInformed)
                 && duty.state.due().is_some_and(|due| due.start_at == before);
             let Some(region) = region(&self.law.calendar, &duty.terms.region).filter(|_| began) else { continue };

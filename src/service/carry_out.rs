@@ -26,7 +26,7 @@ use crate::store::{AnyConnection, duties, ledger, micros};
 use crate::telemetry;
 
 /// How many duties the answer to a filing shows.
-const FIRST_PAGE: i64 = 50;
+const SHOWN: u8 = 50;
 
 #[derive(Serialize)]
 struct Answered<'a> {
@@ -73,6 +73,8 @@ impl Service {
         let birth = Birth { incident: &incident, processor: &actor.organisation, plan, now };
         let mut all_duties = self.duties_of_processor(birth);
         all_duties.extend(self.open_item_duties(birth, &actor.organisation, &plan.open_items));
+        // Tens of thousands of duties are not to be moved again and again while the list grows.
+        all_duties.reserve(plan.told.iter().map(|told| told.rows.len() + told.own_items.len()).sum());
         let mut prepared = Vec::with_capacity(plan.told.len());
         for told in &plan.told {
             let owed = self.duties_of_party(birth, told);
@@ -231,8 +233,15 @@ fn answer(
     mut all_duties: Vec<Duty>,
     now: OffsetDateTime,
 ) -> Result<Answer, ServiceError> {
-    let page = PageRequest { limit: FIRST_PAGE, after: None };
-    all_duties.sort_by(|a, b| (a.urgency(), &a.id).cmp(&(b.urgency(), &b.id)));
+    let page = PageRequest { limit: SHOWN.into(), after: None };
+    let by_urgency = |a: &Duty, b: &Duty| (a.urgency(), &a.id).cmp(&(b.urgency(), &b.id));
+    // Of tens of thousands only these are shown, and one more says that there are others.
+    let shown = usize::from(SHOWN);
+    if all_duties.len() > shown {
+        all_duties.select_nth_unstable_by(shown, by_urgency);
+        all_duties.truncate(shown + 1);
+    }
+    all_duties.sort_by(by_urgency);
     let filed = Answered {
         id: incident,
         version: 1,

@@ -21,10 +21,11 @@ use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::milestone::Milestone;
 use crate::domain::vocabulary::InformedBy;
 use crate::store::deliveries::{self, Claimed, NewAttemptRow};
+use crate::store::duties::{self, Part};
 use crate::store::endpoints::{self, Target, secret_context};
 use crate::store::notices::{self, NoticeFacts};
 use crate::store::parties;
-use crate::store::{AnyConnection, StoreError, duties, micros};
+use crate::store::{AnyConnection, StoreError, micros};
 
 impl Outgoing {
     /// Number of the attempt, without those that are not charged.
@@ -358,10 +359,10 @@ fn open_attempts<P>(
 /// Each controller's own clock towards its authority, by incident and controller.
 type Clocks = HashMap<(IncidentId, OrganisationId), Duty>;
 
-/// The clocks towards authorities that begin when the controllers of `notices` are informed.
-pub(super) fn own_clocks(connection: &mut AnyConnection, notices: &[&str]) -> Result<Clocks, ServiceError> {
+/// The clocks towards authorities that begin when the controllers of `parts` are informed.
+pub(super) fn own_clocks(connection: &mut AnyConnection, parts: &[Part<'_>]) -> Result<Clocks, ServiceError> {
     let once_informed = |duty: &Duty| duty.obligation.start == Milestone::ControllerInformed;
-    let clocks = duties::to_authorities(connection, notices)?.into_iter().filter(once_informed);
+    let clocks = duties::to_authorities(connection, parts)?.into_iter().filter(once_informed);
     Ok(clocks.map(|duty| ((duty.incident.clone(), duty.party.clone()), duty)).collect())
 }
 
@@ -377,12 +378,14 @@ fn read_facts<'c>(
     processors.sort_unstable();
     processors.dedup();
     let letters = LetterFacts::read(connection, &targets, &notices)?;
+    let parts: Vec<_> = notices.iter().map(NoticeFacts::part).collect();
+    let authority = own_clocks(connection, &parts)?;
     Ok(Facts {
         targets,
         names: parties::names(connection, &processors)?,
         escalated: escalation_event::of_claimed(connection, claimed)?,
         notices: notices.into_iter().map(|notice| (notice.id.to_string(), notice)).collect(),
-        authority: own_clocks(connection, &notice_ids)?,
+        authority,
         letters,
         duties: duties::by_ids(connection, &duty_ids)?.into_iter().map(|duty| (duty.id.to_string(), duty)).collect(),
     })

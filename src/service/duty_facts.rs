@@ -24,6 +24,6 @@ pub(super) fn duty_facts(duty: &Duty) -> Value {
 }
 
 /// The same of several.
-pub(super) fn all_duty_facts(duties: &[Duty]) -> Vec<Value> {
-    duties.iter().map(duty_facts).collect()
+pub(super) fn all_duty_facts<'d>(duties: impl IntoIterator<Item = &'d Duty>) -> Vec<Value> {
+    duties.into_iter().map(duty_facts).collect()
 }

@@ -97,8 +97,8 @@ impl Reach {
         notices: &[&Watched],
         now: OffsetDateTime,
     ) -> Result<(), ServiceError> {
-        let ids: Vec<&str> = notices.iter().map(|notice| notice.notice.as_str()).collect();
-        let late = duties::past_limit(connection, &ids, now)?;
+        let parts: Vec<_> = notices.iter().map(|notice| (&notice.incident, &notice.agreement.controller)).collect();
+        let late = duties::past_limit(connection, &parts, now)?;
         let late: HashSet<_> =
             late.iter().filter(|duty| is_telling(&duty.obligation)).map(|duty| (&duty.incident, &duty.party)).collect();
         let is_late = |notice: &&&Watched| late.contains(&(&notice.incident, &notice.agreement.controller));

@@ -188,7 +188,7 @@ impl Service {
         let summary = &notice.summary;
         let id = summary.id.as_str();
         let told = letters::told(connection, &[id])?.remove(id).ok_or(ServiceError::NotFound)?;
-        let clocks = own_clocks(connection, &[id])?;
+        let clocks = own_clocks(connection, &[(&summary.incident, &summary.controller.id)])?;
         let clock = clocks.get(&(summary.incident.clone(), summary.controller.id.clone()));
         let sent_at = told.first_sent_at.unwrap_or(summary.created_at);
         let public_url = self.public_url.as_str().trim_end_matches('/');

@@ -140,7 +140,12 @@ fn newest(notice: &NoticeFacts, known: &[Receipt]) -> Option<String> {
 }
 
 /// The ledger entry of a receipt that somebody brought about, in the stream of its notice.
-pub(super) fn proof(notice: &NoticeFacts, actor: &Actor, receipt: &Receipt, duties: &[Duty]) -> NewEntry {
+pub(super) fn proof<'d>(
+    notice: &NoticeFacts,
+    actor: &Actor,
+    receipt: &Receipt,
+    duties: impl IntoIterator<Item = &'d Duty>,
+) -> NewEntry {
     let kind = match receipt.level {
         ReceiptLevel::Filed => "notice.filed",
         ReceiptLevel::Attempted => "notice.attempted",

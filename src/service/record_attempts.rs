@@ -18,14 +18,14 @@ use crate::domain::delivery::{Next, next, next_of_reminder, retry_after};
 use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
-use crate::domain::id::{IncidentId, OrganisationId};
 use crate::domain::ledger::NewEntry;
 use crate::domain::mail_delivery;
 use crate::domain::terms::Ladder;
 use crate::domain::vocabulary::Channel;
 use crate::store::deliveries::{self, EndedAttempt, FinishedDelivery};
+use crate::store::duties::{self, Part};
 use crate::store::notices::{self, NoticeFacts};
-use crate::store::{AnyConnection, duties, endpoints, ledger, mail_evidence, micros, receipts, tasks};
+use crate::store::{AnyConnection, endpoints, ledger, mail_evidence, micros, receipts, tasks};
 use crate::telemetry::{self, Timed};
 
 /// A request that was sent, and what came of it.
@@ -246,52 +246,52 @@ impl Service {
         let ids: Vec<&str> = delivered.iter().map(|(id, _)| *id).collect();
         mail_evidence::close_taken(connection, &ids)?;
         tasks::close(connection, &ids, &[Ladder::Delivered], self.clock.now())?;
-        let mut changed = self.informed(duties::of_notices(connection, &ids)?, &delivered, facts);
-        let all: Vec<Duty> = changed.values().flatten().cloned().collect();
+        let parts: Vec<Part<'_>> = ids.iter().filter_map(|id| facts.get(*id)).map(NoticeFacts::part).collect();
+        let changed = self.informed(duties::of_parts(connection, &parts)?, &delivered, facts);
+        let mut of_part: HashMap<Part<'_>, Vec<&Duty>> = HashMap::new();
+        for duty in &changed {
+            of_part.entry((&duty.incident, &duty.party)).or_default().push(duty);
+        }
         let known = receipts::of(connection, &ids)?;
         let mut made = Vec::with_capacity(arrivals.len());
         for one in arrivals {
             let Some(fact) = facts.get(one.notice.as_str()) else { continue };
             let receipt = self.receipt(fact, one.stage(), &known);
-            let duties = changed.remove(&fact.controllers_part()).unwrap_or_default();
-            entries.push(proof(fact, &Actor::service(fact.processor.clone()), &receipt, &duties));
+            let duties = of_part.remove(&fact.part()).unwrap_or_default();
+            entries.push(proof(fact, &Actor::service(fact.processor.clone()), &receipt, duties));
             made.push(receipt);
         }
         receipts::insert(connection, &made)?;
-        self.settle(connection, &all, self.clock.now())
+        self.settle(connection, &changed, self.clock.now())
     }
 
-    /// The duties that move because notices arrived, by the part of the incident that they belong to.
+    /// The duties that move because notices arrived, as they are then.
     fn informed(
         &self,
         duties: Vec<Duty>,
         delivered: &[(&str, OffsetDateTime)],
         facts: &HashMap<String, NoticeFacts>,
-    ) -> HashMap<Part, Vec<Duty>> {
-        let mut by_part: HashMap<Part, Vec<Duty>> = HashMap::new();
-        for duty in duties {
-            by_part.entry((duty.incident.clone(), duty.party.clone())).or_default().push(duty);
-        }
-        let mut reached: HashMap<Part, Vec<Reached>> = HashMap::new();
+    ) -> Vec<Duty> {
+        let mut places: HashMap<Part<'_>, usize> = HashMap::new();
+        let mut shares: Vec<(Vec<Duty>, Vec<Reached>)> = Vec::new();
         for (id, at) in delivered {
             let Some(fact) = facts.get(*id) else { continue };
-            reached.entry(fact.controllers_part()).or_default().extend(informed::by_delivery(fact, *at));
+            let place = *places.entry(fact.part()).or_insert(shares.len());
+            if place == shares.len() {
+                shares.push(Default::default());
+            }
+            shares[place].1.extend(informed::by_delivery(fact, *at));
         }
-        let moved = by_part.into_iter().filter_map(|(part, duties)| {
-            let mut reached = reached.remove(&part)?;
+        for duty in duties {
+            if let Some(place) = places.get(&(&duty.incident, &duty.party)).copied() {
+                shares[place].0.push(duty);
+            }
+        }
+        let moved = shares.into_iter().flat_map(|(duties, mut reached)| {
             reached.sort_by_key(|reached| reached.at);
-            Some((part, course(duties, reached, Earlier::default(), &self.law.calendar)))
+            course(duties, reached, Earlier::default(), &self.law.calendar)
         });
         moved.collect()
-    }
-}
-
-/// One controller's part of an incident.
-type Part = (IncidentId, OrganisationId);
-
-impl NoticeFacts {
-    fn controllers_part(&self) -> Part {
-        (self.incident.clone(), self.controller.clone())
     }
 }
 

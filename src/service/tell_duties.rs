@@ -13,7 +13,6 @@ use crate::domain::duty::{DutyState, Fired, Step};
 use crate::domain::duty_record::Duty;
 use crate::domain::event::EventType;
 use crate::domain::ledger::{NewEntry, Stream};
-use crate::domain::vocabulary::Channel;
 use crate::store::outbox::{self, NewDelivery};
 use crate::store::{AnyConnection, duties, endpoints, ledger, standing};
 use crate::telemetry::{self, Timed};
@@ -24,6 +23,9 @@ const BATCH: i64 = 500;
 const MET: i32 = 9;
 /// The window of retries for events about duties.
 const WINDOW: Duration = Duration::DAY;
+
+/// What all events about duties are called before the dot.
+const FAMILY: &str = "duty";
 
 /// How many steps of one clock the outbox tells apart; the next clock of the same duty begins behind them.
 const STEPS: i32 = 16;
@@ -124,7 +126,7 @@ impl Service {
         if concerned.is_empty() {
             return Ok(false);
         }
-        let endpoints = endpoints::of_organisations(connection, Channel::Webhook, &concerned)?;
+        let endpoints = endpoints::webhooks_wanting(connection, &concerned, FAMILY)?;
         let mut rows = Vec::new();
         for (telling, hearers) in tellings.iter().zip(&hearers) {
             let wanting = endpoints.iter().filter(|endpoint| {

@@ -205,67 +205,60 @@ pub fn of_incident(connection: &mut AnyConnection, incident: &IncidentId) -> Res
     read(connection, rows)
 }
 
-/// The duties that the notices `ids` bear on, locked until the transaction ends, for the service's own bookkeeping.
-pub fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
-    let parts = Parts::of_notices(connection, ids)?;
-    let duties = parts.duties(connection)?;
-    let rows = load_locked!(connection, duties.order(duty::id).select(DutyRow::as_select()));
-    read(connection, parts.own(rows))
+/// The share of one controller in one incident.
+pub type Part<'a> = (&'a IncidentId, &'a OrganisationId);
+
+/// The duties of `parts`, locked until the transaction ends, for the service's own bookkeeping.
+pub fn of_parts(connection: &mut AnyConnection, parts: &[Part<'_>]) -> Result<Vec<Duty>, StoreError> {
+    let wanted = of_either(connection, parts)?;
+    let rows = load_locked!(connection, wanted.order(duty::id).select(DutyRow::as_select()));
+    read(connection, own(rows, parts))
 }
 
 /// Those of them that are open although their limit by law or contract has passed at `now`, without a lock, for what only reads them.
-pub fn past_limit(connection: &mut AnyConnection, ids: &[&str], now: OffsetDateTime) -> Result<Vec<Duty>, StoreError> {
-    if ids.is_empty() {
+pub fn past_limit(
+    connection: &mut AnyConnection,
+    parts: &[Part<'_>],
+    now: OffsetDateTime,
+) -> Result<Vec<Duty>, StoreError> {
+    if parts.is_empty() {
         return Ok(Vec::new());
     }
-    let parts = Parts::of_notices(connection, ids)?;
     let late = duty::is_open.and(duty::legal_due_at.le(micros(now)));
-    let late = parts.duties(connection)?.filter(late).order(duty::id).select(DutyRow::as_select());
+    let late = of_either(connection, parts)?.filter(late).order(duty::id).select(DutyRow::as_select());
     let rows = late.load(connection)?;
-    read(connection, parts.own(rows))
+    read(connection, own(rows, parts))
 }
 
 /// Those of them that are owed to an authority, without a lock, for what only reads them.
-pub fn to_authorities(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<Duty>, StoreError> {
-    let parts = Parts::of_notices(connection, ids)?;
+pub fn to_authorities(connection: &mut AnyConnection, parts: &[Part<'_>]) -> Result<Vec<Duty>, StoreError> {
     let owed = duty::is_open.and(duty::recipient.eq(Recipient::SupervisoryAuthority.as_str()));
-    let owed = parts.duties(connection)?.filter(owed).order(duty::id).select(DutyRow::as_select());
+    let owed = of_either(connection, parts)?.filter(owed).order(duty::id).select(DutyRow::as_select());
     let rows = owed.load(connection)?;
-    read(connection, parts.own(rows))
+    read(connection, own(rows, parts))
 }
 
-/// Shares of controllers in incidents.
-///
-/// They are looked up first, and then their duties. In one statement a server that has planned while its tables were empty would begin
-/// with the duties, and read them all for each batch of the first great filing.
-struct Parts(HashSet<(String, String)>);
-
 /// Duties of some incidents and of some parties.
-type OfParts = diesel::dsl::Filter<duty::table, diesel::dsl::And<Among<duty::incident_id>, Among<duty::party_id>>>;
+type OfEither = diesel::dsl::Filter<duty::table, diesel::dsl::And<Among<duty::incident_id>, Among<duty::party_id>>>;
 
-impl Parts {
-    /// Those that the notices `ids` are about.
-    fn of_notices(connection: &mut AnyConnection, ids: &[&str]) -> Result<Self, StoreError> {
-        let wanted = notice::table.filter(among(connection, notice::id, ids)?);
-        let rows: Vec<(String, String)> =
-            wanted.select((notice::incident_id, notice::controller_id)).load(connection)?;
-        Ok(Self(rows.into_iter().collect()))
-    }
+/// The duties of `parts`, and those of the same parties in others of the same incidents.
+///
+/// Not by a join with the notices: a server that has planned while its tables were empty would begin with the duties, and read them
+/// all for each batch of the first great filing.
+fn of_either(connection: &AnyConnection, parts: &[Part<'_>]) -> Result<OfEither, StoreError> {
+    let (incidents, parties): (BTreeSet<&str>, BTreeSet<&str>) =
+        parts.iter().map(|(incident, party)| (incident.as_str(), party.as_str())).unzip();
+    let incidents = among(connection, duty::incident_id, &Vec::from_iter(incidents))?;
+    let parties = among(connection, duty::party_id, &Vec::from_iter(parties))?;
+    Ok(duty::table.filter(incidents.and(parties)))
+}
 
-    /// Their duties, and those of the same parties in others of the same incidents.
-    fn duties(&self, connection: &AnyConnection) -> Result<OfParts, StoreError> {
-        let (incidents, parties): (BTreeSet<&str>, BTreeSet<&str>) =
-            self.0.iter().map(|(incident, party)| (incident.as_str(), party.as_str())).unzip();
-        let incidents = among(connection, duty::incident_id, &Vec::from_iter(incidents))?;
-        let parties = among(connection, duty::party_id, &Vec::from_iter(parties))?;
-        Ok(duty::table.filter(incidents.and(parties)))
-    }
-
-    /// Without those of others.
-    fn own(&self, mut rows: Vec<DutyRow>) -> Vec<DutyRow> {
-        rows.retain(|row| self.0.contains(&(row.incident_id.clone(), row.party_id.clone())));
-        rows
-    }
+/// Without those of others.
+fn own(mut rows: Vec<DutyRow>, parts: &[Part<'_>]) -> Vec<DutyRow> {
+    let parts: HashSet<(&str, &str)> =
+        parts.iter().map(|(incident, party)| (incident.as_str(), party.as_str())).collect();
+    rows.retain(|row| parts.contains(&(row.incident_id.as_str(), row.party_id.as_str())));
+    rows
 }
 
 /// Up to `limit` duties whose next alarm has come at `now`, the oldest first, for the service's own clock.

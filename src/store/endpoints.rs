@@ -183,6 +183,24 @@ pub fn of_organisations(
     rows.into_iter().map(Endpoint::try_from).collect()
 }
 
+/// The webhooks of `organisations` that are not retired and want everything or some events of `family`, such as `duty`; oldest first.
+pub fn webhooks_wanting(
+    connection: &mut AnyConnection,
+    organisations: &[String],
+    family: &str,
+) -> Result<Vec<Endpoint>, StoreError> {
+    let wanting = endpoint::events.like(r#"%"*"%"#).or(endpoint::events.like(format!("%\"{family}.%")));
+    let wanted = among(connection, endpoint::organisation_id, organisations)?;
+    let rows: Vec<EndpointRow> = endpoint::table
+        .filter(wanted)
+        .filter(endpoint::channel.eq(Channel::Webhook.as_str()).and(endpoint::retired_at.is_null()))
+        .filter(wanting)
+        .order(endpoint::id)
+        .select(EndpointRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(Endpoint::try_from).collect()
+}
+
 /// The endpoint `id`, if it is one of `tenant` or was registered by it, and is not retired.
 pub fn find(
     connection: &mut AnyConnection,

@@ -290,6 +290,13 @@ pub struct NoticeFacts {
     pub informed_at: Option<OffsetDateTime>,
 }
 
+impl NoticeFacts {
+    /// The share that it tells of: that of its controller in its incident.
+    pub fn part(&self) -> (&IncidentId, &OrganisationId) {
+        (&self.incident, &self.controller)
+    }
+}
+
 /// The facts of the notices `ids`, locked until the transaction ends, for the service's own bookkeeping.
 pub fn facts(connection: &mut AnyConnection, ids: &[&str]) -> Result<Vec<NoticeFacts>, StoreError> {
     let wanted = among(connection, notice::id, ids)?;

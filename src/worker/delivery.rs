@@ -18,9 +18,9 @@ use crate::service::{Attempted, Claims, Dispatch, MailEvidence, Outgoing, Servic
 /// The longest sleep between two looks, whatever the clock says.
 const POLL: Duration = Duration::from_secs(1);
 /// How many results are written in one transaction.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// The most deliveries that one look claims.
-const CLAIM: usize = 256;
+const CLAIM: usize = 512;
 
 /// Sends one message by its way and says what came of it.
 async fn attempt(outbound: &Outbound, clock: &Clock, outgoing: Outgoing) -> Attempted {
