@@ -33,7 +33,7 @@ pub struct Outbound(Arc<Inner>, Option<Relay>);
 
 struct Inner {
     client: Client,
-    guard: Guard,
+    guard: Arc<Guard>,
     total_timeout: Duration,
     recent: RecentHosts,
 }
@@ -77,8 +77,8 @@ impl Outbound {
         if settings.allow_http || !settings.allow.is_empty() {
             tracing::warn!(http = settings.allow_http, networks = ?settings.allow, "outbound guard opened");
         }
-        let guard = Guard::new(settings);
-        let resolver = Arc::new(GuardedResolver::new(guard.clone(), lookup));
+        let guard = Arc::new(Guard::new(settings));
+        let resolver = Arc::new(GuardedResolver::new(Arc::clone(&guard), lookup));
         let client = match extra_authorities(settings)? {
             Some(authorities) => {
                 let with_more = builder(settings, resolver).tls_certs_merge(authorities);

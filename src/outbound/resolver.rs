@@ -34,12 +34,12 @@ pub(super) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Vec<IpA
 
 /// The resolver that the HTTP client uses for every host that is not written as an address.
 pub(super) struct GuardedResolver {
-    guard: Guard,
+    guard: Arc<Guard>,
     lookup: Lookup,
 }
 
 impl GuardedResolver {
-    pub(super) fn new(guard: Guard, lookup: Lookup) -> Self {
+    pub(super) fn new(guard: Arc<Guard>, lookup: Lookup) -> Self {
         Self { guard, lookup }
     }
 }
@@ -47,7 +47,7 @@ impl GuardedResolver {
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let found = (self.lookup)(name.as_str().to_owned());
-        let guard = self.guard.clone();
+        let guard = Arc::clone(&self.guard);
         async move {
             let addresses = found.await?;
             if addresses.is_empty() {

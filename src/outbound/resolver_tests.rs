@@ -15,7 +15,7 @@ use crate::domain::delivery_outcome::{FailureKind, Outcome};
 use crate::outbound::{Outbound, OutboundSettings};
 
 fn guarded(lookup: Lookup) -> GuardedResolver {
-    GuardedResolver::new(Guard::new(&OutboundSettings::default()), lookup)
+    GuardedResolver::new(Arc::new(Guard::new(&OutboundSettings::default())), lookup)
 }
 
 /// A resolver whose name server gives these answers one after the other, and the last one ever after.

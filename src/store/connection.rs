@@ -76,12 +76,13 @@ impl Target {
 
     /// Opens the one connection that writes to the embedded database.
     ///
-    /// It keeps so many pages in memory, and lets the log grow so long, that what follows from a filing for thousands of controllers,
-    /// whose rows go to all places of the indexes, need not write and read the same pages again and again.
+    /// It keeps so many pages in memory that a filing for thousands of controllers, whose rows go to all places of the indexes, need not
+    /// write and read the same pages again and again. The log may become 128 MB long before it carries it into the file itself, which
+    /// is done beside it.
     pub(crate) fn open_to_write(&self) -> Result<AnyConnection, diesel::ConnectionError> {
         let mut connection = self.open()?;
         if let AnyConnection::Sqlite(sqlite) = &mut connection {
-            for pragma in ["PRAGMA cache_size = -64000", "PRAGMA wal_autocheckpoint = 8000"] {
+            for pragma in ["PRAGMA cache_size = -64000", "PRAGMA wal_autocheckpoint = 32000"] {
                 sqlite.batch_execute(pragma).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
             }
         }

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use tokio::sync::oneshot;
 
+use super::checkpoint;
 use super::connection::{AnyConnection, Target};
 use super::error::StoreError;
 use crate::telemetry;
@@ -44,7 +45,9 @@ impl Writer {
     /// Starts the writing thread; it ends when the last `Writer` is dropped.
     pub(crate) fn start(target: Target, connection: AnyConnection) -> std::io::Result<Self> {
         let (queue, work) = sync_channel(4096);
-        std::thread::Builder::new().name("store-writer".into()).spawn(move || run(&target, connection, &work))?;
+        let committed = checkpoint::start(target.clone())?;
+        let write = move || run(&target, connection, &work, &committed);
+        std::thread::Builder::new().name("store-writer".into()).spawn(write)?;
         Ok(Self { queue })
     }
 
@@ -92,7 +95,7 @@ impl Writer {
     }
 }
 
-fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>) {
+fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>, committed: &SyncSender<()>) {
     while let Ok(first) = queue.recv() {
         if let Err(error) = begin(&mut connection) {
             (first(Err(&error)).answer)(Err(&error));
@@ -116,6 +119,8 @@ fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>) {
         for answer in answers {
             answer(ended.as_ref().copied());
         }
+        // If it has been told already, it knows.
+        let _is_news = committed.try_send(());
         if !is_usable && let Ok(fresh) = target.open_to_write() {
             connection = fresh;
         }

@@ -11,6 +11,7 @@ pub mod authority_filings;
 mod backup;
 pub(crate) mod batch;
 mod cell;
+mod checkpoint;
 pub(crate) mod connection;
 pub mod decisions;
 pub mod deliveries;
