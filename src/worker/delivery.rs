@@ -133,16 +133,21 @@ pub async fn run(service: Service, outbound: Outbound, pace: Pace, stop: Cancell
     }
 }
 
-/// The places of a lane, in percent: half of all for first attempts, a quarter for later ones, the rest for mail and replays.
+/// The most connections to the relay at the same time. Postfix, unless told otherwise, refuses more than 50 of one client.
+const TO_RELAY: usize = 40;
+
+/// The places of a lane, prompt and waiting ones: half of all for first attempts, a quarter for later ones, the rest for mail and
+/// replays.
+///
+/// There is but one relay, so that mail has no waiting places: a slow relay is not helped by more connections.
 fn shares(lane: Lane, pace: Pace) -> (usize, usize) {
-    let percent = match lane {
-        Lane::First => 50,
-        Lane::Retry => 25,
-        Lane::Mail => 10,
-        Lane::Replay => 15,
-    };
-    let share = |all: usize| (all * percent / 100).max(1);
-    (share(pace.concurrency), share(pace.waiting))
+    let share = |percent: usize| ((pace.concurrency * percent / 100).max(1), (pace.waiting * percent / 100).max(1));
+    match lane {
+        Lane::First => share(50),
+        Lane::Retry => share(25),
+        Lane::Mail => (share(10).0.min(TO_RELAY), 0),
+        Lane::Replay => share(15),
+    }
 }
 
 /// Where the attempts of one lane run.
