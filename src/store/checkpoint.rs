@@ -48,3 +48,35 @@ fn passes(time: Duration, commits: &Receiver<()>) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_log_gets_into_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("art33.db");
+        let target = Target::Sqlite(file.clone());
+        let mut writer = target.open().unwrap();
+        let written =
+            "PRAGMA wal_autocheckpoint = 0; CREATE TABLE told (what TEXT); INSERT INTO told VALUES ('to be carried')";
+        writer.batch_execute(written).unwrap();
+        let holds_it = || std::fs::read(&file).unwrap().windows(13).any(|part| part == b"to be carried");
+        assert!(!holds_it(), "only the log has it");
+        carry(target.open().unwrap()).unwrap();
+        assert!(holds_it());
+    }
+
+    #[test]
+    fn it_ends_with_the_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(directory.path().join("art33.db"));
+        let (told, commits) = sync_channel(1);
+        told.send(()).unwrap();
+        drop(told);
+        run(&target, &commits);
+        assert!(!directory.path().join("art33.db").exists(), "it did not begin anew");
+    }
+}

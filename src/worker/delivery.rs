@@ -277,3 +277,21 @@ async fn record(service: Service, mut inbox: mpsc::Receiver<(Attempted, Slot)>) 
         drop(slots);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lane_has_a_place_and_the_relay_never_has_more_than_it_bears() {
+        let pace = |concurrency, waiting| {
+            let limits = Limits { per_endpoint: 1, per_host: 1 };
+            Pace { concurrency, waiting, limits }
+        };
+        assert_eq!(shares(Lane::Mail, pace(2048, 8192)), (40, 0));
+        assert_eq!(shares(Lane::First, pace(2048, 8192)), (1024, 4096));
+        for lane in Lane::ALL {
+            assert!(shares(lane, pace(1, 1)).0 == 1, "{lane:?}");
+        }
+    }
+}
