@@ -237,3 +237,15 @@ fn entry(duty: &Duty, fired: &Fired, now: OffsetDateTime) -> NewEntry {
         at: now,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_events_about_duties_are_of_one_family() {
+        for event in [EventType::DutyDueSoon, EventType::DutyOverdue, EventType::DutyMet] {
+            assert_eq!(event.as_str().split('.').next(), Some(FAMILY));
+        }
+    }
+}

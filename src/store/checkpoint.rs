@@ -3,6 +3,7 @@
 //! Nothing hangs on when that happens: what is in the log is durable, and the writer does it itself once the log has become too long.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
@@ -12,12 +13,34 @@ use super::connection::{AnyConnection, Target};
 /// The shortest time between two times. A page that is written again and again meanwhile is carried over once.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Starts the thread; it is told of commits through what is answered, and ends when that is dropped.
-pub(super) fn start(target: Target) -> std::io::Result<SyncSender<()>> {
-    // One word says it all, however many commits there were.
-    let (told, commits) = sync_channel(1);
-    std::thread::Builder::new().name("store-checkpoint".into()).spawn(move || run(&target, &commits))?;
-    Ok(told)
+/// The running thread.
+pub(super) struct Checkpoints {
+    commits: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Checkpoints {
+    /// Starts the thread.
+    pub(super) fn start(target: Target) -> std::io::Result<Self> {
+        // One word says it all, however many commits there were.
+        let (told, commits) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("store-checkpoint".into());
+        Ok(Self { commits: told, thread: thread.spawn(move || run(&target, &commits))? })
+    }
+
+    /// Tells it that something was committed.
+    pub(super) fn committed(&self) {
+        // If it has been told already, it knows.
+        let _is_news = self.commits.try_send(());
+    }
+
+    /// Ends the thread, so that whoever closes the database after it is the last one: that carries the log over and removes it.
+    pub(super) fn end(self) {
+        drop(self.commits);
+        if self.thread.join().is_err() {
+            tracing::error!("carrying the log of the database into its file broke off");
+        }
+    }
 }
 
 fn run(target: &Target, commits: &Receiver<()>) {
@@ -26,7 +49,10 @@ fn run(target: &Target, commits: &Receiver<()>) {
         match connection.take().map_or_else(|| target.open().map_err(|error| error.to_string()), Ok).and_then(carry) {
             Ok(usable) => connection = Some(usable),
             Err(error) => {
-                tracing::warn!(error, "the log of the database could not be carried into its file; trying again");
+                tracing::warn!(
+                    error,
+                    "the log of the database could not be carried into its file; tried again after the next commit"
+                );
             }
         }
     }

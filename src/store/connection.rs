@@ -77,8 +77,8 @@ impl Target {
     /// Opens the one connection that writes to the embedded database.
     ///
     /// It keeps so many pages in memory that a filing for thousands of controllers, whose rows go to all places of the indexes, need not
-    /// write and read the same pages again and again. The log may become 128 MB long before it carries it into the file itself, which
-    /// is done beside it.
+    /// write and read the same pages again and again. The log may become about 128 MB long before it carries it into the file itself,
+    /// which is done beside it.
     pub(crate) fn open_to_write(&self) -> Result<AnyConnection, diesel::ConnectionError> {
         let mut connection = self.open()?;
         if let AnyConnection::Sqlite(sqlite) = &mut connection {

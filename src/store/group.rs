@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use tokio::sync::oneshot;
 
-use super::checkpoint;
+use super::checkpoint::Checkpoints;
 use super::connection::{AnyConnection, Target};
 use super::error::StoreError;
 use crate::telemetry;
@@ -45,8 +45,12 @@ impl Writer {
     /// Starts the writing thread; it ends when the last `Writer` is dropped.
     pub(crate) fn start(target: Target, connection: AnyConnection) -> std::io::Result<Self> {
         let (queue, work) = sync_channel(4096);
-        let committed = checkpoint::start(target.clone())?;
-        let write = move || run(&target, connection, &work, &committed);
+        let checkpoints = Checkpoints::start(target.clone())?;
+        let write = move || {
+            let last = run(&target, connection, &work, &checkpoints);
+            checkpoints.end();
+            drop(last);
+        };
         std::thread::Builder::new().name("store-writer".into()).spawn(write)?;
         Ok(Self { queue })
     }
@@ -95,7 +99,13 @@ impl Writer {
     }
 }
 
-fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>, committed: &SyncSender<()>) {
+/// Works until nobody has work any more; answers the connection, still open.
+fn run(
+    target: &Target,
+    mut connection: AnyConnection,
+    queue: &Receiver<Work>,
+    checkpoints: &Checkpoints,
+) -> AnyConnection {
     while let Ok(first) = queue.recv() {
         if let Err(error) = begin(&mut connection) {
             (first(Err(&error)).answer)(Err(&error));
@@ -119,12 +129,12 @@ fn run(target: &Target, mut connection: AnyConnection, queue: &Receiver<Work>, c
         for answer in answers {
             answer(ended.as_ref().copied());
         }
-        // If it has been told already, it knows.
-        let _is_news = committed.try_send(());
+        checkpoints.committed();
         if !is_usable && let Ok(fresh) = target.open_to_write() {
             connection = fresh;
         }
     }
+    connection
 }
 
 /// Callers that share a transaction, and how that has to end.

@@ -136,16 +136,19 @@ pub async fn run(service: Service, outbound: Outbound, pace: Pace, stop: Cancell
 /// The most connections to the relay at the same time. Postfix, unless told otherwise, refuses more than 50 of one client.
 const TO_RELAY: usize = 40;
 
-/// The places of a lane, prompt and waiting ones: half of all for first attempts, a quarter for later ones, the rest for mail and
+/// The places of a lane, prompt and waiting ones: half of all for first attempts, a quarter for later ones, and the rest for mail and
 /// replays.
 ///
-/// There is but one relay, so that mail has no waiting places: a slow relay is not helped by more connections.
+/// There is but one relay, so that mail has no places beside: a slow relay is not helped by more connections.
 fn shares(lane: Lane, pace: Pace) -> (usize, usize) {
     let share = |percent: usize| ((pace.concurrency * percent / 100).max(1), (pace.waiting * percent / 100).max(1));
     match lane {
         Lane::First => share(50),
         Lane::Retry => share(25),
-        Lane::Mail => (share(10).0.min(TO_RELAY), 0),
+        Lane::Mail => {
+            let (prompt, waiting) = share(10);
+            ((prompt + waiting).min(TO_RELAY), 0)
+        }
         Lane::Replay => share(15),
     }
 }
@@ -290,8 +293,9 @@ mod tests {
         };
         assert_eq!(shares(Lane::Mail, pace(2048, 8192)), (40, 0));
         assert_eq!(shares(Lane::First, pace(2048, 8192)), (1024, 4096));
+        assert_eq!(shares(Lane::Mail, pace(64, 100)), (16, 0));
         for lane in Lane::ALL {
-            assert!(shares(lane, pace(1, 1)).0 == 1, "{lane:?}");
+            assert!(shares(lane, pace(1, 1)).0 >= 1, "{lane:?}");
         }
     }
 }
