@@ -120,13 +120,11 @@ impl Database {
     #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "PostgreSQL needs the place"))]
     pub(super) fn write_bare(&self, place: &Path, filed: &Filed, bounds: Bounds) -> Result<Pace, BenchError> {
         match self {
-            Self::Sqlite { copy, .. } => {
-                match Target::from_url(&format!("sqlite://{}", copy.display()))?.open_to_write()? {
-                    AnyConnection::Sqlite(mut connection) => bare::write(&mut connection, filed, bounds),
-                    #[cfg(feature = "postgres")]
-                    AnyConnection::Postgres(_) => Err(BenchError::Unusable("a file is no server".to_owned())),
-                }
-            }
+            Self::Sqlite { copy, .. } => match Target::Sqlite(copy.clone()).open_to_write()? {
+                AnyConnection::Sqlite(mut connection) => bare::write(&mut connection, filed, bounds),
+                #[cfg(feature = "postgres")]
+                AnyConnection::Postgres(_) => Err(BenchError::Unusable("a file is no server".to_owned())),
+            },
             #[cfg(feature = "postgres")]
             Self::Postgres { url } => pgbench::write(url, place, filed, bounds),
         }

@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::{Service, ServiceError};
 use crate::domain::delivery::Lane;
 use crate::domain::id::NoticeId;
-use crate::store::audit_of_delivery::{self as audit, Counted, Waiting};
+use crate::store::audit_of_delivery::{self as audit, Counted, OpenDuties, Waiting};
 use crate::store::{AnyConnection, StoreError, micros};
 
 /// How much overdue work may be before it is a finding, in real time: workers look every second.
@@ -91,7 +91,7 @@ pub struct DeliveryAudit {
     pub endpoints: Vec<Counted>,
     /// Open duties by state.
     #[serde(skip)]
-    pub duties: Vec<Counted>,
+    pub duties: OpenDuties,
 }
 
 fn seconds<S: serde::Serializer>(overdue: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -115,7 +115,7 @@ struct Found {
     step_at: Option<OffsetDateTime>,
     alarm_at: Option<OffsetDateTime>,
     endpoints: Vec<Counted>,
-    duties: Vec<Counted>,
+    duties: OpenDuties,
 }
 
 impl Found {

@@ -30,13 +30,13 @@ pub struct Waiting {
     pub first_at: i64,
 }
 
-/// How many have something in common.
+/// How many endpoints have something in common.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct Counted {
-    /// What: the channel of endpoints, or nothing.
+    /// Their channel.
     #[diesel(sql_type = Text)]
     pub channel: String,
-    /// Health or state, a code.
+    /// Their health, a code.
     #[diesel(sql_type = Text)]
     pub code: String,
     /// How many.
@@ -163,20 +163,23 @@ const BY_STATE: &str = "SELECT count(*) FILTER (WHERE state = 'not_started') AS 
     count(*) FILTER (WHERE state = 'running') AS running, \
     count(*) FILTER (WHERE state = 'breached') AS breached FROM duty WHERE is_open";
 
-/// Open duties by state; they have no channel.
-pub fn open_duties(connection: &mut AnyConnection) -> Result<Vec<Counted>, StoreError> {
-    #[derive(QueryableByName)]
-    struct ByState {
-        #[diesel(sql_type = BigInt)]
-        not_started: i64,
-        #[diesel(sql_type = BigInt)]
-        running: i64,
-        #[diesel(sql_type = BigInt)]
-        breached: i64,
-    }
-    let ByState { not_started, running, breached } = sql_query(BY_STATE).get_result(connection)?;
-    let counted = |(code, count): (&str, i64)| Counted { channel: String::new(), code: code.to_owned(), count };
-    Ok([("not_started", not_started), ("running", running), ("breached", breached)].map(counted).into())
+/// How many duties are open, by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct OpenDuties {
+    /// Their clock has not begun.
+    #[diesel(sql_type = BigInt)]
+    pub not_started: i64,
+    /// Their clock runs.
+    #[diesel(sql_type = BigInt)]
+    pub running: i64,
+    /// They are overdue.
+    #[diesel(sql_type = BigInt)]
+    pub breached: i64,
+}
+
+/// Counts the open duties of all tenants.
+pub fn open_duties(connection: &mut AnyConnection) -> Result<OpenDuties, StoreError> {
+    Ok(sql_query(BY_STATE).get_result(connection)?)
 }
 
 #[cfg(test)]

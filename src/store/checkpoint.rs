@@ -76,23 +76,47 @@ fn passes(time: Duration, commits: &Receiver<()>) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::store::StoreError;
+    use crate::store::group::Writer;
+
+    const WRITTEN: &str = "CREATE TABLE told (what TEXT); INSERT INTO told VALUES ('to be carried')";
+
+    fn holds_it(file: &Path) -> bool {
+        std::fs::read(file).unwrap().windows(13).any(|part| part == b"to be carried")
+    }
 
     #[test]
     fn what_stands_in_the_log_gets_into_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("art33.db");
         let target = Target::Sqlite(file.clone());
-        let mut writer = target.open().unwrap();
-        let written =
-            "PRAGMA wal_autocheckpoint = 0; CREATE TABLE told (what TEXT); INSERT INTO told VALUES ('to be carried')";
-        writer.batch_execute(written).unwrap();
-        let holds_it = || std::fs::read(&file).unwrap().windows(13).any(|part| part == b"to be carried");
-        assert!(!holds_it(), "only the log has it");
+        let mut writer = target.open_to_write().unwrap();
+        writer.batch_execute(WRITTEN).unwrap();
+        assert!(!holds_it(&file), "only the log has it");
         carry(target.open().unwrap()).unwrap();
-        assert!(holds_it());
+        assert!(holds_it(&file));
+    }
+
+    #[tokio::test]
+    async fn the_writer_has_its_commits_carried_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("art33.db");
+        let target = Target::Sqlite(file.clone());
+        let writer = Writer::start(target.clone(), target.open_to_write().unwrap()).unwrap();
+        let written = writer.write(|connection| connection.batch_execute(WRITTEN).map_err(StoreError::Query));
+        written.await.unwrap();
+        let carried = async {
+            while !holds_it(&file) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), carried).await.expect("it is never carried over");
+        drop(writer);
     }
 
     #[test]

@@ -173,31 +173,36 @@ pub fn of_organisations(
     channel: Channel,
     organisations: &[String],
 ) -> Result<Vec<Endpoint>, StoreError> {
-    let wanted = among(connection, endpoint::organisation_id, organisations)?;
-    let rows: Vec<EndpointRow> = endpoint::table
-        .filter(wanted)
-        .filter(endpoint::channel.eq(channel.as_str()).and(endpoint::retired_at.is_null()))
-        .order(endpoint::id)
-        .select(EndpointRow::as_select())
-        .load(connection)?;
-    rows.into_iter().map(Endpoint::try_from).collect()
+    in_use(connection, channel, organisations, None)
 }
 
-/// The webhooks of `organisations` that are not retired and want everything or some events of `family`, such as `duty`; oldest first.
+/// Those webhooks among them that want everything or some events of `family`, such as `duty`.
 pub fn webhooks_wanting(
     connection: &mut AnyConnection,
     organisations: &[String],
     family: &str,
 ) -> Result<Vec<Endpoint>, StoreError> {
-    let wanting = endpoint::events.like(r#"%"*"%"#).or(endpoint::events.like(format!("%\"{family}.%")));
-    let wanted = among(connection, endpoint::organisation_id, organisations)?;
-    let rows: Vec<EndpointRow> = endpoint::table
-        .filter(wanted)
-        .filter(endpoint::channel.eq(Channel::Webhook.as_str()).and(endpoint::retired_at.is_null()))
-        .filter(wanting)
+    in_use(connection, Channel::Webhook, organisations, Some(family))
+}
+
+fn in_use(
+    connection: &mut AnyConnection,
+    channel: Channel,
+    organisations: &[String],
+    family: Option<&str>,
+) -> Result<Vec<Endpoint>, StoreError> {
+    let of_these = among(connection, endpoint::organisation_id, organisations)?;
+    let mut query = endpoint::table
+        .filter(of_these)
+        .filter(endpoint::channel.eq(channel.as_str()).and(endpoint::retired_at.is_null()))
         .order(endpoint::id)
         .select(EndpointRow::as_select())
-        .load(connection)?;
+        .into_boxed();
+    if let Some(family) = family {
+        let everything = endpoint::events.like(r#"%"*"%"#);
+        query = query.filter(everything.or(endpoint::events.like(format!("%\"{family}.%"))));
+    }
+    let rows: Vec<EndpointRow> = query.load(connection)?;
     rows.into_iter().map(Endpoint::try_from).collect()
 }
 

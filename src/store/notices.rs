@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::among::among;
 use super::batch;
 use super::connection::AnyConnection;
+use super::duties::Part;
 use super::error::StoreError;
 use super::parties::names;
 use super::receipts;
@@ -292,7 +293,7 @@ pub struct NoticeFacts {
 
 impl NoticeFacts {
     /// The share that it tells of: that of its controller in its incident.
-    pub fn part(&self) -> (&IncidentId, &OrganisationId) {
+    pub fn part(&self) -> Part<'_> {
         (&self.incident, &self.controller)
     }
 }

@@ -20,8 +20,6 @@ const EVERY: Duration = Duration::from_mins(1);
 const LEAST: Duration = Duration::from_secs(1);
 /// The largest answer to a sign of life that is read, in bytes.
 const ANSWER: usize = 16 * 1024;
-/// The states of open duties, so that one that nothing is in is zero and not absent.
-const DUTIES: [&str; 3] = ["not_started", "running", "breached"];
 
 /// Where the sign of life goes.
 #[derive(Clone, Debug)]
@@ -123,17 +121,20 @@ fn measure(audit: &DeliveryAudit) {
     {
         telemetry::queue_depth(lane.as_str(), some(owed));
     }
-    let count = |counted: &[_], channel: &str, code: &str| {
+    let count = |channel: &str, code: &str| {
         let is_it = |one: &&Counted| one.channel == channel && one.code == code;
-        counted.iter().find(is_it).map_or(0, |one| some(one.count))
+        audit.endpoints.iter().find(is_it).map_or(0, |one| some(one.count))
     };
     for channel in [Channel::Webhook, Channel::Email] {
         for (health, _) in Health::CODES {
-            telemetry::endpoints(channel.as_str(), health, count(&audit.endpoints, channel.as_str(), health));
+            telemetry::endpoints(channel.as_str(), health, count(channel.as_str(), health));
         }
     }
-    for state in DUTIES {
-        telemetry::duties_in_state(state, count(&audit.duties, "", state));
+    let duties = audit.duties;
+    for (state, count) in
+        [("not_started", duties.not_started), ("running", duties.running), ("breached", duties.breached)]
+    {
+        telemetry::duties_in_state(state, some(count));
     }
     telemetry::network_outage(audit.network_outage);
     telemetry::audited(some(found(audit)), audit.audited_at);

@@ -147,6 +147,25 @@ both! {
         assert_eq!(events(&desk, "duty.").await, []);
     }
 
+    async fn whoever_wants_one_event_about_duties_gets_that_alone(app: TestApp) {
+        let world = app.world(1).await;
+        let (one, none) = (Receiver::start(), Receiver::start());
+        for (receiver, wanted) in [(&one, "duty.met"), (&none, "notice.*")] {
+            let webhook = json!({"url": receiver.url("/desk"), "events": [wanted]});
+            world.processor().post("/v1/webhooks", &webhook).await.expect(201);
+        }
+        world.receiver.reply(Reply::Status(500));
+        world.file().await;
+        app.advance(Duration::hours(13));
+        app.step_workers().await;
+        assert_eq!(events(&one, "duty.").await, [], "half of the time is over, and nobody here wants to know");
+        world.receiver.reply(Reply::Status(204));
+        app.advance(Duration::hours(2));
+        app.step_workers().await;
+        assert_eq!(events(&one, "duty.").await, event("duty.met", "", "contract_notice"));
+        assert_eq!(events(&none, "duty.").await, []);
+    }
+
     async fn the_last_instant_is_late(app: TestApp) {
         let world = app.world(2).await;
         world.receiver.reply(Reply::Status(500));
