@@ -82,7 +82,7 @@ impl Service {
                 |connection: &mut AnyConnection| service.carry_out_amendment(connection, &request.actor, &plan, now),
             ),
         };
-        let answer = self.store.prepare_and_write(prepare, work).await?;
+        let answer = self.store.prepare_and_write(prepare, |_| true, work).await?;
         if answer.has_deliveries {
             self.nudge.notify_waiters();
         }

@@ -19,6 +19,8 @@ use crate::store::{AnyConnection, StoreError};
 
 /// How often a filing is prepared anew because agreements changed meanwhile.
 const TRIES: usize = 8;
+/// A filing for more controllers than this has a transaction of its own.
+const MANY: usize = 64;
 
 /// One controller that will be told.
 pub(super) struct Told {
@@ -62,6 +64,13 @@ enum Prepared {
     Plan(Box<Plan>),
 }
 
+impl Prepared {
+    /// Whether so many are affected that the filing is not to stand in the transaction of others.
+    fn is_large(&self) -> bool {
+        matches!(self, Self::Plan(plan) if plan.told.len() > MANY)
+    }
+}
+
 impl Service {
     /// Files the incident that `body` describes and tells every affected controller; answers with the duties that follow.
     ///
@@ -84,7 +93,7 @@ impl Service {
             let work = move |connection: &mut AnyConnection, prepared| {
                 service.carry_out_once(connection, &shared.0, shared.1.as_ref(), prepared, now)
             };
-            if let Some(answer) = self.store.prepare_and_write(prepare, work).await? {
+            if let Some(answer) = self.store.prepare_and_write(prepare, Prepared::is_large, work).await? {
                 // A nudge costs the one writer a look; alarms of new duties are hours away and need none.
                 if answer.has_deliveries {
                     self.nudge.notify_waiters();

@@ -36,7 +36,7 @@ impl Service {
                 service.import(connection, &actor, &rows, atomic, now)
             })
         };
-        self.store.write(work).await
+        self.store.write_large(work).await
     }
 
     fn import(

@@ -63,7 +63,7 @@ impl Service {
             let work = move |connection: &mut AnyConnection, prepared| {
                 service.carry_out_joining_once(connection, &shared, prepared, now)
             };
-            if let Some(answer) = self.store.prepare_and_write(prepare, work).await? {
+            if let Some(answer) = self.store.prepare_and_write(prepare, |_| true, work).await? {
                 if answer.has_deliveries {
                     self.nudge.notify_waiters();
                 }

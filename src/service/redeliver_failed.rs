@@ -39,7 +39,7 @@ impl Service {
             };
             return self.store.read(count).await;
         }
-        let done = self.store.write(move |connection| send_again(connection, &actor, &wanted, now)).await?;
+        let done = self.store.write_large(move |connection| send_again(connection, &actor, &wanted, now)).await?;
         self.nudge.notify_waiters();
         Ok(done)
     }

@@ -91,7 +91,7 @@ impl Service {
                 service.release_in(connection, &actor, &id, &release, now)
             })
         };
-        let answer = self.store.write(work).await?;
+        let answer = self.store.write_large(work).await?;
         self.nudge.notify_waiters();
         Ok(answer)
     }

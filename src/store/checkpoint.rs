@@ -108,7 +108,7 @@ mod tests {
         let file = directory.path().join("art33.db");
         let target = Target::Sqlite(file.clone());
         let writer = Writer::start(target.clone(), target.open_to_write().unwrap()).unwrap();
-        let written = writer.write(|connection| connection.batch_execute(WRITTEN).map_err(StoreError::Query));
+        let written = writer.write(false, |connection| connection.batch_execute(WRITTEN).map_err(StoreError::Query));
         written.await.unwrap();
         let carried = async {
             while !holds_it(&file) {

@@ -22,6 +22,13 @@ type Answer = Box<dyn FnOnce(Result<(), &diesel::result::Error>) + Send>;
 /// One caller's work; without a turn it only answers that the database cannot be reached.
 type Work = Box<dyn FnOnce(Result<Turn<'_>, &diesel::result::Error>) -> Done + Send>;
 
+/// Work in the queue.
+struct Job {
+    /// Whether it has to be the first of a group.
+    is_large: bool,
+    work: Work,
+}
+
 /// One caller's turn in the transaction of a group.
 struct Turn<'c> {
     connection: &'c mut AnyConnection,
@@ -38,7 +45,7 @@ struct Done {
 /// The door to the writing thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
-    queue: SyncSender<Work>,
+    queue: SyncSender<Job>,
 }
 
 impl Writer {
@@ -55,9 +62,13 @@ impl Writer {
         Ok(Self { queue })
     }
 
-    /// Runs `work` as a part of the next group and answers after the group is committed.
+    /// Runs `work` as a part of the next group and answers after the group is committed; if it `is_large`, as the first of a group.
+    ///
+    /// The savepoint of whoever is not the first keeps a copy of each page, and each statement walks through all of them at its end:
+    /// what writes tens of thousands of rows would take twice as long.
     pub(crate) async fn write<T, E>(
         &self,
+        is_large: bool,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -65,7 +76,7 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel::<Result<T, E>>();
-        let job: Work = Box::new(move |turn| {
+        let work: Work = Box::new(move |turn| {
             let result = match turn {
                 Ok(Turn { connection, is_first: true }) => work(connection),
                 Ok(Turn { connection, is_first: false }) => super::in_transaction(connection, work),
@@ -84,7 +95,7 @@ impl Writer {
             Done { has_succeeded, answer }
         });
         let stopped = || E::from(StoreError::Unavailable("the writer has stopped".into()));
-        let queue = self.queue.clone();
+        let (job, queue) = (Job { is_large, work }, self.queue.clone());
         // The queue is full only when the disk is far behind; then waiting is done off the async threads.
         if let Err(std::sync::mpsc::TrySendError::Full(job)) = match queue.try_send(job) {
             Err(std::sync::mpsc::TrySendError::Disconnected(_)) => return Err(stopped()),
@@ -103,19 +114,21 @@ impl Writer {
 fn run(
     target: &Target,
     mut connection: AnyConnection,
-    queue: &Receiver<Work>,
+    queue: &Receiver<Job>,
     checkpoints: &Checkpoints,
 ) -> AnyConnection {
-    while let Ok(first) = queue.recv() {
+    let mut waiting = None;
+    while let Some(first) = waiting.take().or_else(|| queue.recv().ok()) {
         if let Err(error) = begin(&mut connection) {
-            (first(Err(&error)).answer)(Err(&error));
+            ((first.work)(Err(&error)).answer)(Err(&error));
             // A full disk can leave the connection unable to begin again; a new one starts clean.
             if let Ok(fresh) = target.open_to_write() {
                 connection = fresh;
             }
             continue;
         }
-        let Group { answers, end } = work_off(&mut connection, first, queue);
+        let Group { answers, end, next } = work_off(&mut connection, first.work, queue);
+        waiting = next;
         telemetry::store_batch(u32::try_from(answers.len()).unwrap_or(u32::MAX));
         let (ended, is_usable) = match end {
             End::Commit => (commit(&mut connection), true),
@@ -141,6 +154,8 @@ fn run(
 struct Group {
     answers: Vec<Answer>,
     end: End,
+    /// The first of the next group, if it is known by now.
+    next: Option<Job>,
 }
 
 enum End {
@@ -150,23 +165,26 @@ enum End {
     Panicked,
 }
 
-/// Does the work of `first` and of whoever waits behind it.
-fn work_off(connection: &mut AnyConnection, first: Work, queue: &Receiver<Work>) -> Group {
+/// Does the work of `first` and of whoever waits behind it, up to what begins a group of its own.
+fn work_off(connection: &mut AnyConnection, first: Work, queue: &Receiver<Job>) -> Group {
     let mut answers = Vec::with_capacity(GROUP);
-    let mut next = Some(first);
-    while let Some(work) = next.take() {
+    let mut work = first;
+    loop {
         let turn = Turn { connection, is_first: answers.is_empty() };
         // A panic must not end the only writer; whoever caused it loses this group, and nothing else.
         let Ok(Done { has_succeeded, answer }) = catch_unwind(AssertUnwindSafe(|| work(Ok(turn)))) else {
-            return Group { answers, end: End::Panicked };
+            return Group { answers, end: End::Panicked, next: None };
         };
         answers.push(answer);
         if answers.len() == 1 && !has_succeeded {
-            return Group { answers, end: End::Undo };
+            return Group { answers, end: End::Undo, next: None };
         }
-        next = (answers.len() < GROUP).then(|| queue.try_recv().ok()).flatten();
+        let next = (answers.len() < GROUP).then(|| queue.try_recv().ok()).flatten();
+        match next {
+            Some(Job { is_large: false, work: next }) => work = next,
+            next => return Group { answers, end: End::Commit, next },
+        }
     }
-    Group { answers, end: End::Commit }
 }
 
 fn begin(connection: &mut AnyConnection) -> diesel::QueryResult<()> {

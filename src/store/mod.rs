@@ -144,19 +144,46 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.written(false, work).await
+    }
+
+    /// Like [`Self::write`], for work that may write thousands of rows: on the embedded database it shares the transaction of nobody
+    /// who was there before.
+    pub async fn write_large<T, E>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.written(true, work).await
+    }
+
+    async fn written<T, E>(
+        &self,
+        is_large: bool,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         match &self.writer {
-            Some(writer) => writer.write(work).await,
+            Some(writer) => writer.write(is_large, work).await,
             None => self.pooled(false, work).await,
         }
     }
 
-    /// Runs `prepare`, which only reads, and then `work` with what it answered; only `work` writes.
+    /// Runs `prepare`, which only reads, and then `work` with what it answered; only `work` writes, thousands of rows if what was
+    /// prepared `is_large`.
     ///
     /// The embedded database has one writer, which is not to wait for the preparing: there what `prepare` read may have changed
     /// when `work` runs. A server does both in one transaction.
     pub async fn prepare_and_write<P, T, E>(
         &self,
         prepare: impl FnOnce(&mut AnyConnection) -> Result<P, E> + Send + 'static,
+        is_large: impl FnOnce(&P) -> bool,
         work: impl FnOnce(&mut AnyConnection, P) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -170,7 +197,8 @@ impl Store {
             return self.pooled(false, both).await;
         }
         let prepared = self.read(prepare).await?;
-        self.write(|connection| work(connection, prepared)).await
+        let is_large = is_large(&prepared);
+        self.written(is_large, |connection| work(connection, prepared)).await
     }
 
     async fn pooled<T, E>(
