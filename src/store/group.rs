@@ -202,3 +202,33 @@ fn commit(connection: &mut AnyConnection) -> diesel::QueryResult<()> {
     }
     committed
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// How many transactions and savepoints are open.
+    fn depth(connection: &mut AnyConnection) -> Result<u32, StoreError> {
+        let status = Manager::transaction_manager_status_mut(connection);
+        Ok(status.transaction_depth().unwrap().unwrap().get())
+    }
+
+    #[tokio::test]
+    async fn what_is_large_is_the_first_of_a_group() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(directory.path().join("art33.db"));
+        let writer = Writer::start(target.clone(), target.open_to_write().unwrap()).unwrap();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let first = writer.write(false, move |connection| {
+            gate.recv().unwrap();
+            depth(connection)
+        });
+        // All stand in the queue before the first one goes on.
+        let opened = async { open.send(()).unwrap() };
+        let (small, large, after) = (writer.write(false, depth), writer.write(true, depth), writer.write(false, depth));
+        let (first, small, large, after, ()) = futures::join!(first, small, large, after, opened);
+        let depths: Vec<u32> = [first, small, large, after].into_iter().map(Result::unwrap).collect();
+        assert_eq!(depths, [1, 2, 1, 2]);
+    }
+}
