@@ -210,8 +210,8 @@ mod tests {
 
     /// How many transactions and savepoints are open.
     fn depth(connection: &mut AnyConnection) -> Result<u32, StoreError> {
-        let status = Manager::transaction_manager_status_mut(connection);
-        Ok(status.transaction_depth().unwrap().unwrap().get())
+        let depth = Manager::transaction_manager_status_mut(connection).transaction_depth()?;
+        Ok(depth.map_or(0, std::num::NonZeroU32::get))
     }
 
     #[tokio::test]

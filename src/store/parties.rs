@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use serde_json::Value;
 
@@ -190,12 +191,13 @@ pub fn in_force(
             }
         }
     }
-    let rows: Vec<(AgreementRow, SeatRow)> = query
+    // Row by row: the terms of thousands stand there as text, and few of them differ.
+    let rows = query
         .order((agreement::controller_id, agreement::id))
         .select((AgreementRow::as_select(), SeatRow::as_select()))
-        .load(connection)?;
+        .load_iter::<(AgreementRow, SeatRow), DefaultLoadingMode>(connection)?;
     let mut known = HashMap::new();
-    rows.into_iter().map(|row| read(row, &mut known)).collect()
+    rows.map(|row| read(row?, &mut known)).collect()
 }
 
 /// The terms of all agreements of `processor` with `controllers` that have not ended before `day` (ISO 8601), in the order of their ids.
