@@ -6,9 +6,10 @@ use crate::harness::app::TestApp;
 use crate::harness::client::Client;
 use crate::harness::world::{World, merge, text};
 
-/// Numbers that occur nowhere else, for the whole and for each of three controllers.
-const WHOLE: [&str; 2] = ["918273", "645546"];
-const OWN: [[&str; 2]; 3] = [["71003", "71007"], ["72003", "72007"], ["73003", "73007"]];
+/// Numbers that occur nowhere else, for the whole and for each of three controllers; so long that no digest holds one by chance.
+const WHOLE: [&str; 2] = ["9182736455461", "6455463728192"];
+const OWN: [[&str; 2]; 3] =
+    [["710030017100", "710070017101"], ["720030017200", "720070017201"], ["730030017300", "730070017301"]];
 
 /// A filing in which every controller has numbers and a note of its own.
 fn telling_numbers(world: &World) -> Value {
@@ -24,7 +25,7 @@ fn telling_numbers(world: &World) -> Value {
     merge(
         &mut filing,
         &json!({
-            "subjects": number(WHOLE[0]), "records": {"count": {"about": 645_546}}, "affected": affected,
+            "subjects": number(WHOLE[0]), "records": {"count": {"about": WHOLE[1].parse::<u64>().unwrap()}}, "affected": affected,
         }),
     );
     filing
