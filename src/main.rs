@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-/// Gives memory back to the system after a filing for thousands of controllers; that of the C library keeps it.
+/// Gives memory back to the system after a filing for thousands of controllers, also that of the embedded database; set up in
+/// `.cargo/config.toml`. That of the C library keeps it.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     art33::cli::run()

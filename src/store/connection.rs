@@ -76,13 +76,13 @@ impl Target {
 
     /// Opens the one connection that writes to the embedded database.
     ///
-    /// It keeps so many pages in memory that a filing for thousands of controllers, whose rows go to all places of the indexes, need not
-    /// write and read the same pages again and again. The log may become about 128 MB long before it carries it into the file itself,
+    /// It keeps more pages in memory than a reader: the rows of a filing for thousands of controllers go to all places of the indexes,
+    /// and what does not fit is written and read again. The log may become about 128 MB long before it carries it into the file itself,
     /// which is done beside it.
     pub(crate) fn open_to_write(&self) -> Result<AnyConnection, diesel::ConnectionError> {
         let mut connection = self.open()?;
         if let AnyConnection::Sqlite(sqlite) = &mut connection {
-            for pragma in ["PRAGMA cache_size = -64000", "PRAGMA wal_autocheckpoint = 32000"] {
+            for pragma in ["PRAGMA cache_size = -16000", "PRAGMA wal_autocheckpoint = 32000"] {
                 sqlite.batch_execute(pragma).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
             }
         }
@@ -127,7 +127,7 @@ fn open_sqlite(path: &std::path::Path) -> Result<SqliteConnection, diesel::Conne
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
-        "PRAGMA cache_size = -8000",
+        "PRAGMA cache_size = -2000",
         "PRAGMA temp_store = MEMORY",
     ] {
         connection.batch_execute(pragma).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
