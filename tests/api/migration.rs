@@ -112,12 +112,13 @@ async fn start(url: &str, app: &TestApp) -> TestApp {
 async fn through(app: &TestApp, url: &str) {
     let [first, second] = ["2026-11-22-000001_create", "2026-11-22-000002_law"];
     let [third, fourth] = ["2026-11-22-000003_delivery", "2026-11-28-000004_counted"];
+    let fifth = "2026-11-29-000005_fan_out";
     let mut bare = Bare::open(url);
     bare.run(&bare.file(first, "up"));
     bare.run("CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)");
     bare.run("INSERT INTO __diesel_schema_migrations (version) VALUES ('20261122000001')");
     bare.run(&filed());
-    assert_eq!(art33::store::migrate(url).unwrap().len(), 3, "all but the first");
+    assert_eq!(art33::store::migrate(url).unwrap().len(), 4, "all but the first");
 
     let served = start(url, app).await;
     let seen = duties(&served, PROCESSOR_ID, PROCESSOR).await;
@@ -157,6 +158,7 @@ async fn through(app: &TestApp, url: &str) {
     assert_eq!(duties(&served, PROCESSOR_ID, PROCESSOR).await[1]["state"], "met");
     served.stop().await;
 
+    bare.run(&bare.file(fifth, "down"));
     bare.run(&bare.file(fourth, "down"));
     bare.run(&bare.file(third, "down"));
     bare.run(&bare.file(second, "down"));
@@ -165,7 +167,7 @@ async fn through(app: &TestApp, url: &str) {
     assert_eq!(bare.count("duty WHERE start_event = 'controller_informed' AND controller_id = debtor"), 2);
     assert_eq!(bare.count("duty WHERE start_event = 'processor_aware' AND processor_id = debtor"), 1);
     assert_eq!((bare.count("incident"), bare.count("notice")), (1, 1));
-    assert_eq!(art33::store::migrate(url).unwrap().len(), 3, "and up again");
+    assert_eq!(art33::store::migrate(url).unwrap().len(), 4, "and up again");
     let served = start(url, app).await;
     assert_eq!(duties(&served, PROCESSOR_ID, PROCESSOR).await.len(), 3);
     served.stop().await;

@@ -1,0 +1,2 @@
+-- For the server only.
+SELECT 1;
