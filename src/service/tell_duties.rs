@@ -1,6 +1,6 @@
 //! Events about duties: their clocks looked at, their steps told to the endpoints of those concerned, each once.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -114,26 +114,25 @@ impl Service {
         tellings: &[Telling<'_>],
         now: OffsetDateTime,
     ) -> Result<bool, ServiceError> {
-        let told = told(connection, tellings)?;
-        let hearers = |telling: &Telling<'_>| {
-            let hears = |id: &&str| telling.is_house(id) || told.contains(&telling.pair(id));
-            telling.concerned().filter(hears).map(str::to_owned).collect::<Vec<_>>()
-        };
-        let hearers: Vec<Vec<String>> = tellings.iter().map(hearers).collect();
-        let mut concerned: Vec<String> = hearers.concat();
-        concerned.sort_unstable();
-        concerned.dedup();
+        let concerned: BTreeSet<&str> = tellings.iter().flat_map(Telling::concerned).collect();
         if concerned.is_empty() {
             return Ok(false);
         }
-        let endpoints = endpoints::webhooks_wanting(connection, &concerned, FAMILY)?;
+        let endpoints = endpoints::webhooks_wanting(connection, &Vec::from_iter(concerned), FAMILY)?;
+        if endpoints.is_empty() {
+            return Ok(false);
+        }
+        let told = told(connection, tellings)?;
+        let mut of_owner: HashMap<&str, Vec<&endpoints::Endpoint>> = HashMap::new();
+        for endpoint in &endpoints {
+            of_owner.entry(endpoint.organisation.as_str()).or_default().push(endpoint);
+        }
         let mut rows = Vec::new();
-        for (telling, hearers) in tellings.iter().zip(&hearers) {
-            let wanting = endpoints.iter().filter(|endpoint| {
-                endpoint.events.want(telling.event)
-                    && endpoint.hears(&telling.duty.processor)
-                    && hearers.iter().any(|id| id == endpoint.organisation.as_str())
-            });
+        for telling in tellings {
+            let hears = |id: &&str| telling.is_house(id) || told.contains(&telling.pair(id));
+            let owned = telling.concerned().filter(hears).filter_map(|id| of_owner.get(id)).flatten();
+            let wanting =
+                owned.filter(|endpoint| endpoint.events.want(telling.event) && endpoint.hears(&telling.duty.processor));
             rows.extend(wanting.map(|endpoint| self.telling_delivery(telling, endpoint, now)));
         }
         outbox::enqueue(connection, &rows, now)?;
@@ -172,8 +171,10 @@ impl Telling<'_> {
             EventType::DutyOverdue => self.duty.state.due().is_some_and(|due| due.legal_due_at.is_some()),
             event => event != EventType::DutyDueSoon,
         };
+        let debtor = self.duty.debtor.as_str();
         let recipient = is_news.then_some(self.duty.recipient.as_str());
-        std::iter::once(self.duty.debtor.as_str()).chain(recipient.filter(|recipient| recipient.starts_with("org_")))
+        let is_other = |recipient: &&str| recipient.starts_with("org_") && *recipient != debtor;
+        std::iter::once(debtor).chain(recipient.filter(is_other))
     }
 
     /// Whether it is the processor itself, whose incident it is.

@@ -179,7 +179,7 @@ pub fn of_organisations(
 /// Those webhooks among them that want everything or some events of `family`, such as `duty`.
 pub fn webhooks_wanting(
     connection: &mut AnyConnection,
-    organisations: &[String],
+    organisations: &[&str],
     family: &str,
 ) -> Result<Vec<Endpoint>, StoreError> {
     in_use(connection, Channel::Webhook, organisations, Some(family))
@@ -188,7 +188,7 @@ pub fn webhooks_wanting(
 fn in_use(
     connection: &mut AnyConnection,
     channel: Channel,
-    organisations: &[String],
+    organisations: &[impl serde::Serialize],
     family: Option<&str>,
 ) -> Result<Vec<Endpoint>, StoreError> {
     let of_these = among(connection, endpoint::organisation_id, organisations)?;
