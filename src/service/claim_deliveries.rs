@@ -54,6 +54,19 @@ pub(super) struct Rendered {
     pub(super) event: EventType,
     pub(super) dispatch: Dispatch,
     pub(super) body: Vec<u8>,
+    request_sha256: Option<String>,
+}
+
+impl Rendered {
+    pub(super) fn new(
+        claimed: Claimed,
+        target: Target,
+        event: EventType,
+        (dispatch, body): (Dispatch, Vec<u8>),
+    ) -> Self {
+        let request_sha256 = dispatch.digest(&body);
+        Self { claimed, target, event, dispatch, body, request_sha256 }
+    }
 }
 
 /// What was taken out of the outbox.
@@ -83,17 +96,19 @@ impl Service {
     /// Leases up to `limit` due deliveries of `lane`, the same share for every tenant, and opens their attempts; answers them
     /// ready to send, each with the pass that `admit` gave for its endpoint and host.
     ///
-    /// What `admit` gives no pass is put back without charge. `turn` says which tenant is served first.
+    /// The limit is asked for when it is this claim's turn to write: by then more may be free than when it was called. What `admit` gives no pass is put back without charge. `turn` says which tenant is served first.
     pub async fn claim_deliveries<P: Send + 'static>(
         &self,
         lane: Lane,
-        limit: i64,
+        limit: impl FnOnce() -> i64 + Send + 'static,
         turn: usize,
         admit: impl FnMut(&EndpointId, &str) -> Option<P> + Send + 'static,
     ) -> Result<Claims<P>, ServiceError> {
         let (service, now) = (self.clone(), self.clock.now());
-        let claim = Claim { lane, limit, turn, now };
-        let (rendered, busy) = self.store.write(move |connection| service.claim(connection, &claim, admit)).await?;
+        let claim = move |connection: &mut AnyConnection| {
+            service.claim(connection, &Claim { lane, limit: limit(), turn, now }, admit)
+        };
+        let (rendered, busy) = self.store.write(claim).await?;
         let signed = rendered.into_iter().filter_map(|(rendered, pass)| {
             let id = rendered.claimed.id.clone();
             Some((sound(&id, self.signed(rendered, now))?, pass))
@@ -191,7 +206,7 @@ impl Service {
         let body = json!({"type": event.as_str(), "timestamp": timestamp, "data": data}).to_string().into_bytes();
         let url = Url::parse(&target.address).map_err(|_| corrupt("endpoint_id"))?;
         let dispatch = Dispatch::Post { url, headers: Vec::new() };
-        Ok(Rendered { claimed, target, event, dispatch, body })
+        Ok(Rendered::new(claimed, target, event, (dispatch, body)))
     }
 
     /// The thin body: who, which, the digest of the content, and where to fetch it. No content of the incident.
@@ -229,7 +244,7 @@ impl Service {
 
     /// Adds the headers of Standard Webhooks and of CloudEvents in binary mode.
     fn signed(&self, rendered: Rendered, now: OffsetDateTime) -> Result<Outgoing, ServiceError> {
-        let Rendered { claimed, target, event, dispatch, body } = rendered;
+        let Rendered { claimed, target, event, dispatch, body, request_sha256 } = rendered;
         let dispatch = match dispatch {
             Dispatch::Post { url, .. } => {
                 Dispatch::Post { url, headers: self.headers(&claimed.id, &target, event, &body, now)? }
@@ -250,6 +265,7 @@ impl Service {
             lane: Lane::from_index(claimed.lane).unwrap_or(Lane::Retry),
             dispatch,
             body,
+            request_sha256,
             created_at: at(claimed.created_at),
             deadline_at: at(claimed.deadline_at),
             started_at: now,
@@ -345,13 +361,13 @@ fn open_attempts<P>(
     rendered: &[(Rendered, P)],
     now: OffsetDateTime,
 ) -> Result<(), ServiceError> {
-    let known: Vec<_> = rendered.iter().map(|(one, _)| (one.dispatch.url(), one.dispatch.digest(&one.body))).collect();
-    let attempts = rendered.iter().zip(&known).map(|((rendered, _), (url, hash))| NewAttemptRow {
+    let urls: Vec<_> = rendered.iter().map(|(one, _)| one.dispatch.url()).collect();
+    let attempts = rendered.iter().zip(&urls).map(|((rendered, _), url)| NewAttemptRow {
         delivery_id: &rendered.claimed.id,
         number: rendered.claimed.attempts,
         started_at: micros(now),
         url,
-        request_sha256: hash.as_deref(),
+        request_sha256: rendered.request_sha256.as_deref(),
     });
     Ok(deliveries::open_attempts(connection, &attempts.collect::<Vec<_>>())?)
 }

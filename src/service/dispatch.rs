@@ -50,8 +50,10 @@ pub struct Outgoing {
     pub verified: bool,
     /// By which way it goes, and where.
     pub dispatch: Dispatch,
-    /// The exact bytes.
+    /// The exact bytes; they are taken out when it is sent.
     pub body: Vec<u8>,
+    /// SHA-256 of those bytes; none for what is not sent.
+    pub request_sha256: Option<String>,
     /// When it was put into the outbox.
     pub created_at: OffsetDateTime,
     /// End of the window of its retries.
@@ -67,7 +69,7 @@ pub enum Dispatch {
     Post {
         /// Where it goes.
         url: Url,
-        /// Headers, signatures included.
+        /// Headers, signatures included; they are taken out when it is sent.
         headers: Vec<(String, String)>,
     },
     /// Handed to the mail relay.

@@ -94,7 +94,7 @@ impl Service {
                     let reason = format!("not sent: the relay stands in {place}, which the agreement does not allow");
                     let (recipient, message_id) = (target.address.clone(), written.message_id);
                     let dispatch = Dispatch::Unsent { recipient, message_id, kind: FailureKind::Withheld, reason };
-                    return Ok(Rendered { claimed, target, event, dispatch, body: Vec::new() });
+                    return Ok(Rendered::new(claimed, target, event, (dispatch, Vec::new())));
                 }
                 written
             }
@@ -102,8 +102,8 @@ impl Service {
             None => return Err(corrupt("type").into()),
         };
         let number = u32::try_from(claimed.attempts).map_err(|_| corrupt("attempts"))?;
-        let (dispatch, body) = posted(policy, written, &target.address, (&delivery, number), now);
-        Ok(Rendered { claimed, target, event, dispatch, body })
+        let message = posted(policy, written, &target.address, (&delivery, number), now);
+        Ok(Rendered::new(claimed, target, event, message))
     }
 
     fn telling(

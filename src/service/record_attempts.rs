@@ -343,7 +343,7 @@ fn attempt_entry(one: &Attempted, facts: &HashMap<String, NoticeFacts>) -> Optio
         "outcome": one.outcome.as_str(),
         "kind": one.outcome.kind().map(FailureKind::as_str),
         "status": one.status,
-        "request_sha256": one.sent.dispatch.digest(&one.sent.body),
+        "request_sha256": one.sent.request_sha256,
         "response_sha256": one.response_sha256,
     });
     let deed = (Actor::service(fact.processor.clone()), one.ended_at);

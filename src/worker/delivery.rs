@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc};
+use time::OffsetDateTime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use url::Url;
 
 use super::gate::{Gate, Limits, Pass};
 use crate::clock::Clock;
 use crate::domain::delivery::Lane;
 use crate::domain::delivery_outcome::FailureKind;
-use crate::outbound::{Mail, Outbound};
+use crate::outbound::{Exchange, Mail, Outbound};
 use crate::service::{Attempted, Claims, Dispatch, MailEvidence, Outgoing, Service, ServiceError};
 
 /// The longest sleep between two looks, whatever the clock says.
@@ -22,25 +22,35 @@ const BATCH: usize = 512;
 /// The most deliveries that one look claims.
 const CLAIM: usize = 512;
 
-/// Sends one message by its way and says what came of it.
-async fn attempt(outbound: &Outbound, clock: &Clock, outgoing: Outgoing) -> Attempted {
-    match outgoing.dispatch.clone() {
-        Dispatch::Post { url, headers } => post(outbound, clock, outgoing, (&url, headers)).await,
-        Dispatch::Mail { return_path, recipient, envelope_id, .. } => {
-            let mail = Mail { return_path, recipient, envelope_id, message: outgoing.body.clone() };
-            hand_over(outbound, clock, outgoing, &mail).await
+/// Sends one message by its way and says what came of it. What was sent is not kept; its digest is.
+async fn attempt(outbound: &Outbound, clock: &Clock, mut outgoing: Outgoing) -> Attempted {
+    let body = std::mem::take(&mut outgoing.body);
+    match &mut outgoing.dispatch {
+        Dispatch::Post { url, headers } => {
+            let (url, headers) = (url.clone(), std::mem::take(headers));
+            let exchange = outbound.post(&url, headers, body).await;
+            posted(outgoing, exchange, clock.now())
         }
-        Dispatch::Unsent { kind, reason, .. } => Attempted::unsent(outgoing, kind, reason, clock.now()),
+        Dispatch::Mail { return_path, recipient, envelope_id, .. } => {
+            let (return_path, recipient) = (return_path.clone(), recipient.clone());
+            let mail = Mail { return_path, recipient, envelope_id: envelope_id.clone(), message: body };
+            // A dialogue has many turns; without the box every webhook would take the memory of one.
+            Box::pin(hand_over(outbound, clock, outgoing, mail)).await
+        }
+        Dispatch::Unsent { kind, reason, .. } => {
+            let (kind, reason) = (*kind, reason.clone());
+            Attempted::unsent(outgoing, kind, reason, clock.now())
+        }
     }
 }
 
 /// Hands a mail to the relay.
-async fn hand_over(outbound: &Outbound, clock: &Clock, outgoing: Outgoing, mail: &Mail) -> Attempted {
+async fn hand_over(outbound: &Outbound, clock: &Clock, sent: Outgoing, mail: Mail) -> Attempted {
     let Some(relay) = outbound.relay() else {
         let reason = "not sent: there is no relay".to_owned();
-        return Attempted::unsent(outgoing, FailureKind::Connect, reason, clock.now());
+        return Attempted::unsent(sent, FailureKind::Connect, reason, clock.now());
     };
-    let exchange = relay.send(mail).await;
+    let exchange = relay.send(&mail).await;
     let evidence = MailEvidence {
         dialogue: exchange.dialogue,
         reply_code: exchange.reply_code,
@@ -50,17 +60,11 @@ async fn hand_over(outbound: &Outbound, clock: &Clock, outgoing: Outgoing, mail:
         dsn_requested: exchange.dsn_requested,
         may_have_been_sent: exchange.may_have_been_sent,
     };
-    Attempted::mailed(outgoing, exchange.outcome, evidence, exchange.peer, (exchange.duration, clock.now()))
+    Attempted::mailed(sent, exchange.outcome, evidence, exchange.peer, (exchange.duration, clock.now()))
 }
 
-/// Posts a message to a webhook.
-async fn post(
-    outbound: &Outbound,
-    clock: &Clock,
-    outgoing: Outgoing,
-    (url, headers): (&Url, Vec<(String, String)>),
-) -> Attempted {
-    let exchange = outbound.post(url, headers, outgoing.body.clone()).await;
+/// What came of a message to a webhook.
+fn posted(sent: Outgoing, exchange: Exchange, ended_at: OffsetDateTime) -> Attempted {
     Attempted {
         outcome: exchange.outcome,
         status: exchange.status,
@@ -69,9 +73,9 @@ async fn post(
         answer: exchange.body_prefix,
         response_sha256: exchange.body_sha256,
         duration: exchange.duration,
-        ended_at: clock.now(),
+        ended_at,
         mail: None,
-        sent: outgoing,
+        sent,
     }
 }
 
@@ -102,7 +106,7 @@ pub async fn step(service: &Service, outbound: &Outbound, lane: Lane, limit: usi
         return Ok(0);
     }
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let Claims { ready, .. } = service.claim_deliveries(lane, limit, 0, |_, _| Some(())).await?;
+    let Claims { ready, .. } = service.claim_deliveries(lane, move || limit, 0, |_, _| Some(())).await?;
     let count = ready.len();
     let sent = ready.into_iter().map(|(outgoing, ())| attempt(outbound, &service.clock, outgoing));
     service.record_attempts(futures::future::join_all(sent).await).await?;
@@ -113,13 +117,16 @@ pub async fn step(service: &Service, outbound: &Outbound, lane: Lane, limit: usi
 ///
 /// Each lane has permits of its own, so that dead receivers, mail servers and tests cost the healthy endpoints nothing.
 pub async fn run(service: Service, outbound: Outbound, pace: Pace, stop: CancellationToken) {
-    let (results, inbox) = mpsc::channel::<(Attempted, Slot)>(BATCH * 8);
+    // Bounded by the places: each result brings its own.
+    let (results, inbox) = mpsc::unbounded_channel();
     let recorder = tokio::spawn(record(service.clone(), inbox));
     let gate = Gate::new(pace.limits);
     let running = TaskTracker::new();
     for lane in Lane::ALL.into_iter().filter(|lane| runs(&outbound, *lane)) {
         let (prompt, waiting) = shares(lane, pace);
-        let places = Places { prompt: Arc::new(Semaphore::new(prompt)), waiting: Arc::new(Semaphore::new(waiting)) };
+        let [prompt, waiting, unwritten] =
+            [prompt, waiting, prompt * UNWRITTEN].map(|places| Arc::new(Semaphore::new(places)));
+        let places = Places { prompt, waiting, unwritten };
         let (service, outbound, gate) = (service.clone(), outbound.clone(), gate.clone());
         let (results, stop) = (results.clone(), stop.clone());
         running.spawn(LaneRunner { service, outbound, lane, gate, places, results }.run(stop));
@@ -153,11 +160,17 @@ fn shares(lane: Lane, pace: Pace) -> (usize, usize) {
     }
 }
 
-/// Where the attempts of one lane run.
+/// How many results may wait to be written, for each prompt place.
+///
+/// Who has not been told yet does not wait for the records of those who have. After a crash they are told twice.
+const UNWRITTEN: usize = 2;
+
+/// Where the attempts of one lane run, and their results wait.
 #[derive(Clone)]
 struct Places {
     prompt: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    unwritten: Arc<Semaphore>,
 }
 
 /// What an attempt holds until its result is recorded: its place, and its right towards endpoint and host.
@@ -167,9 +180,11 @@ struct Slot {
 }
 
 impl Slot {
-    /// Takes another place; the one before is free at once.
-    fn move_to(&mut self, place: OwnedSemaphorePermit) {
-        drop(std::mem::replace(&mut self.place, place));
+    /// Takes one of `places`, if there is a free one; the place before is free at once.
+    fn move_to(&mut self, places: &Arc<Semaphore>) {
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            self.place = place;
+        }
     }
 }
 
@@ -180,7 +195,7 @@ struct LaneRunner {
     lane: Lane,
     gate: Gate,
     places: Places,
-    results: mpsc::Sender<(Attempted, Slot)>,
+    results: mpsc::UnboundedSender<(Attempted, Slot)>,
 }
 
 impl LaneRunner {
@@ -193,9 +208,10 @@ impl LaneRunner {
             let nudged = nudge.notified();
             tokio::pin!(nudged);
             nudged.as_mut().enable();
-            let Ok(free) = self.free().await else { break };
+            // Waits until a place is free.
+            let Ok(_) = self.places.prompt.acquire().await else { break };
             turn = turn.wrapping_add(1);
-            match self.claim(free, turn).await {
+            match self.claim(turn).await {
                 // Behind those whose endpoint or host is busy may be others that are due.
                 Ok(Claims { ready, busy }) if !ready.is_empty() || busy > 0 => {
                     for (outgoing, pass) in ready {
@@ -221,44 +237,37 @@ impl LaneRunner {
         requests.wait().await;
     }
 
-    /// Waits for a free place; answers how many there are.
-    async fn free(&self) -> Result<usize, AcquireError> {
-        drop(self.places.prompt.acquire().await?);
-        Ok(self.places.prompt.available_permits().clamp(1, CLAIM))
-    }
-
-    async fn claim(&self, free: usize, turn: usize) -> Result<Claims<Pass>, ServiceError> {
-        let gate = self.gate.clone();
-        let limit = i64::try_from(free).unwrap_or(i64::MAX);
-        self.service.claim_deliveries(self.lane, limit, turn, move |endpoint, host| gate.admit(endpoint, host)).await
+    async fn claim(&self, turn: usize) -> Result<Claims<Pass>, ServiceError> {
+        let (gate, prompt) = (self.gate.clone(), Arc::clone(&self.places.prompt));
+        let free = move || i64::try_from(prompt.available_permits().clamp(1, CLAIM)).unwrap_or(1);
+        self.service.claim_deliveries(self.lane, free, turn, move |endpoint, host| gate.admit(endpoint, host)).await
     }
 
     /// Sends one request; if it is slow, in a place where it keeps nobody waiting, as long as there is one.
     fn send(&self, outgoing: Outgoing, mut slot: Slot) -> impl Future<Output = ()> + Send + 'static {
         let (outbound, clock, results) = (self.outbound.clone(), self.service.clock.clone(), self.results.clone());
-        let waiting = Arc::clone(&self.places.waiting);
+        let Places { waiting, unwritten, .. } = self.places.clone();
         async move {
             let attempt = attempt(&outbound, &clock, outgoing);
             tokio::pin!(attempt);
             let attempted = if let Ok(attempted) = tokio::time::timeout(PATIENCE, &mut attempt).await {
                 attempted
             } else {
-                if let Ok(place) = waiting.try_acquire_owned() {
-                    slot.move_to(place);
-                }
+                slot.move_to(&waiting);
                 attempt.await
             };
-            drop(results.send((attempted, slot)).await);
+            slot.move_to(&unwritten);
+            drop(results.send((attempted, slot)));
         }
     }
 }
 
 /// Writes results in batches: whatever has come in while the last batch was written.
-async fn record(service: Service, mut inbox: mpsc::Receiver<(Attempted, Slot)>) {
+async fn record(service: Service, mut inbox: mpsc::UnboundedReceiver<(Attempted, Slot)>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut waiting, BATCH).await > 0 {
         let (batch, slots): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-        // A place is free again when its result is recorded: claims can never run ahead of the records.
+        // A place is free again when its result is recorded: attempts cannot run ahead of the records without end.
         let mut unwritten = vec![batch];
         while let Some(mut part) = unwritten.pop() {
             let Err(error) = service.record_attempts(part.clone()).await else { continue };
@@ -282,8 +291,28 @@ async fn record(service: Service, mut inbox: mpsc::Receiver<(Attempted, Slot)>) 
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::domain::id::WebhookId;
+
+    #[test]
+    fn who_moves_aside_frees_a_place_and_stays_where_there_is_no_other() {
+        let [prompt, aside] = [2, 1].map(|places| Arc::new(Semaphore::new(places)));
+        let gate = Gate::new(Limits { per_endpoint: 2, per_host: 2 });
+        let slot = || {
+            let pass = gate.admit(&WebhookId::from_bytes([1; 16]).into(), "a.example:443");
+            let place = Arc::clone(&prompt).try_acquire_owned().ok();
+            place.zip(pass).map(|(place, pass)| Slot { place, _pass: pass })
+        };
+        let (mut first, mut second) = (slot().unwrap(), slot().unwrap());
+        first.move_to(&aside);
+        assert_eq!((prompt.available_permits(), aside.available_permits()), (1, 0));
+        second.move_to(&aside);
+        assert_eq!((prompt.available_permits(), aside.available_permits()), (1, 0), "there is no other place");
+        drop((first, second));
+        assert_eq!((prompt.available_permits(), aside.available_permits()), (2, 1));
+    }
 
     #[test]
     fn every_lane_has_a_place_and_the_relay_never_has_more_than_it_bears() {

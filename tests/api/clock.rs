@@ -47,7 +47,7 @@ async fn steps(app: &TestApp) -> Vec<(String, i64)> {
 
 /// A delivery that a worker has claimed and is at.
 async fn in_hand(app: &TestApp) -> Outgoing {
-    let claimed = app.service().claim_deliveries(Lane::First, 10, 0, |_, _| Some(())).await.unwrap().ready;
+    let claimed = app.service().claim_deliveries(Lane::First, || 10, 0, |_, _| Some(())).await.unwrap().ready;
     assert_eq!(claimed.len(), 1);
     claimed.into_iter().next().unwrap().0
 }

@@ -55,7 +55,7 @@ both! {
         without_ladders(&world, 0).await;
         without_ladders(&world, 1).await;
         world.file().await;
-        let cut_off = app.service().claim_deliveries(Lane::First, 1, 0, |_, _| Some(())).await.unwrap().ready;
+        let cut_off = app.service().claim_deliveries(Lane::First, || 1, 0, |_, _| Some(())).await.unwrap().ready;
         assert_eq!(cut_off.len(), 1);
         app.advance(Duration::hours(6));
         app.step_workers().await;

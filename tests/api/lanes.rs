@@ -56,7 +56,7 @@ both! {
         let due = app.now();
         let service = app.service();
         for _ in 0..3 {
-            let refused = service.claim_deliveries(Lane::First, 10, 0, |_, _| None::<()>).await.unwrap();
+            let refused = service.claim_deliveries(Lane::First, || 10, 0, |_, _| None::<()>).await.unwrap();
             assert_eq!((refused.ready.len(), refused.busy), (0, 1));
             let delivery = world.delivery(0).await;
             assert_eq!(delivery["attempts"], json!([]), "nothing was sent");
@@ -64,7 +64,7 @@ both! {
             assert!((Duration::milliseconds(500)..=Duration::milliseconds(1500)).contains(&wait), "{wait}");
             app.advance(Duration::milliseconds(1500));
         }
-        let mut admitted = service.claim_deliveries(Lane::First, 10, 0, |_, _| Some(())).await.unwrap();
+        let mut admitted = service.claim_deliveries(Lane::First, || 10, 0, |_, _| Some(())).await.unwrap();
         let (sent, ()) = admitted.ready.pop().unwrap();
         assert_eq!((sent.number, sent.due_at), (1, due), "the first attempt, and late since the filing");
     }
@@ -76,7 +76,7 @@ both! {
         }
         app.advance(Duration::SECOND);
         one.file().await;
-        let claimed = app.service().claim_deliveries(Lane::First, 4, 0, |_, _| Some(())).await.unwrap().ready;
+        let claimed = app.service().claim_deliveries(Lane::First, || 4, 0, |_, _| Some(())).await.unwrap().ready;
         let of_one = claimed.iter().filter(|(sent, ())| sent.endpoint.as_str() == one.controllers[0].webhook).count();
         assert_eq!(of_one, 1, "although a hundred were due before it");
         assert!(claimed.len() >= 3, "and they have their share");

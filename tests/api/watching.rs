@@ -185,7 +185,7 @@ both! {
 async fn claimed(app: &TestApp) -> Vec<Outgoing> {
     let mut claimed = Vec::new();
     for lane in Lane::ALL {
-        let taken = app.service().claim_deliveries(lane, 256, 0, |_, _| Some(())).await.unwrap().ready;
+        let taken = app.service().claim_deliveries(lane, || 256, 0, |_, _| Some(())).await.unwrap().ready;
         claimed.extend(taken.into_iter().map(|(outgoing, ())| outgoing));
     }
     claimed
