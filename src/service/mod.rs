@@ -76,6 +76,7 @@ mod show_outcomes;
 mod show_tasks;
 mod show_versions;
 mod show_webhooks;
+mod sign_deliveries;
 mod succession;
 mod tell_duties;
 mod tell_notices;
