@@ -20,7 +20,7 @@ use crate::domain::incident::IncidentState;
 use crate::domain::ledger::{NewEntry, Stream};
 use crate::domain::organisation::OnTimeout;
 use crate::domain::owed::is_telling;
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::page::Page;
 use crate::store::incidents::{self, NewIncidentRow, NewVersionRow};
 use crate::store::{AnyConnection, duties, ledger, micros};
 use crate::telemetry;
@@ -87,6 +87,7 @@ impl Service {
         all_duties.extend(hold.and_then(|hold| self.release_duty(birth, 1, hold.window)));
         store_incident(connection, actor, plan, hold, &incident, now)?;
         duties::insert(connection, &all_duties)?;
+        let shown = most_urgent(all_duties);
         let telling = Telling {
             incident: &incident,
             processor: &actor.organisation,
@@ -101,7 +102,7 @@ impl Service {
         let has_deliveries = self.tell_notices(connection, telling, &notices)?;
         ledger::begin(connection, &entry(actor, plan, &prepared, &incident, now))?;
         telemetry::incident_filed(plan.filing.common.stage.as_str());
-        Ok(Answer { has_deliveries, ..answer(plan, hold, &incident, all_duties, now)? })
+        Ok(Answer { has_deliveries, ..answer(plan, hold, &incident, shown, now)? })
     }
 }
 
@@ -226,22 +227,27 @@ fn entry(
     }
 }
 
+/// Those of the duties that the answer shows, most urgent first, and one more, which says that there are others.
+fn most_urgent(mut duties: Vec<Duty>) -> Vec<Duty> {
+    let by_urgency = |a: &Duty, b: &Duty| (a.urgency(), &a.id).cmp(&(b.urgency(), &b.id));
+    let shown = usize::from(SHOWN);
+    if duties.len() > shown {
+        duties.select_nth_unstable_by(shown, by_urgency);
+        duties.truncate(shown + 1);
+        // The rest of tens of thousands is not to lie in memory any longer.
+        duties.shrink_to_fit();
+    }
+    duties.sort_by(by_urgency);
+    duties
+}
+
 fn answer(
     plan: &Plan,
     hold: Option<Hold>,
     incident: &IncidentId,
-    mut all_duties: Vec<Duty>,
+    shown: Vec<Duty>,
     now: OffsetDateTime,
 ) -> Result<Answer, ServiceError> {
-    let page = PageRequest { limit: SHOWN.into(), after: None };
-    let by_urgency = |a: &Duty, b: &Duty| (a.urgency(), &a.id).cmp(&(b.urgency(), &b.id));
-    // Of tens of thousands only these are shown, and one more says that there are others.
-    let shown = usize::from(SHOWN);
-    if all_duties.len() > shown {
-        all_duties.select_nth_unstable_by(shown, by_urgency);
-        all_duties.truncate(shown + 1);
-    }
-    all_duties.sort_by(by_urgency);
     let filed = Answered {
         id: incident,
         version: 1,
@@ -257,7 +263,7 @@ fn answer(
             on_timeout: hold.on_timeout,
             content_sha256: sha256_hex(plan.body.as_bytes()),
         }),
-        duties: Page::cut(all_duties, page.limit, duties::key),
+        duties: Page::cut(shown, SHOWN.into(), duties::key),
     };
     Ok(Answer::of(&filed)?.at(format!("/v1/incidents/{incident}")).version(1))
 }

@@ -2,8 +2,9 @@
 
 use diesel::connection::SimpleConnection as _;
 use diesel::migration::MigrationVersion;
+use diesel::query_dsl::LoadQuery;
 use diesel::r2d2::ManageConnection;
-use diesel::{Connection as _, SqliteConnection};
+use diesel::{Connection as _, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::error::StoreError;
@@ -42,6 +43,32 @@ macro_rules! on_each {
 }
 
 pub(crate) use on_each;
+
+/// A database that can hand out the rows of a query one after the other.
+pub(super) trait RowByRow {
+    /// Diesel's name for that.
+    type Mode;
+}
+
+impl RowByRow for SqliteConnection {
+    type Mode = diesel::connection::DefaultLoadingMode;
+}
+
+#[cfg(feature = "postgres")]
+impl RowByRow for diesel::PgConnection {
+    type Mode = diesel::pg::PgRowByRowLoadingMode;
+}
+
+/// Rows as they are taken: a server's answer does not lie in memory as a whole.
+pub(super) fn row_by_row<'c, 'q: 'c, C: RowByRow, U: 'c, Q>(
+    connection: &'c mut C,
+    query: Q,
+) -> diesel::QueryResult<Q::RowIter<'c>>
+where
+    Q: LoadQuery<'q, C, U, C::Mode> + RunQueryDsl<C> + 'c,
+{
+    query.load_iter::<U, C::Mode>(connection)
+}
 
 /// The database a URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]

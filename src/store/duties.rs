@@ -42,10 +42,15 @@ macro_rules! load_locked {
     };
 }
 
+/// Of how many duties the rows lie in memory beside them while they are stored.
+const PART: usize = 4096;
+
 /// Stores new duties.
 pub fn insert(connection: &mut AnyConnection, duties: &[Duty]) -> Result<(), StoreError> {
-    let rows: Vec<_> = duties.iter().map(to_row).collect();
-    batch::insert(connection, &rows)?;
+    for part in duties.chunks(PART) {
+        let rows: Vec<_> = part.iter().map(to_row).collect();
+        batch::insert(connection, &rows)?;
+    }
     Ok(())
 }
 

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use serde_json::Value;
 
 use super::among::among;
-use super::connection::AnyConnection;
+use super::connection::{AnyConnection, on_each, row_by_row};
 use super::error::StoreError;
 use super::organisations::SeatRow;
 use super::row::Door;
@@ -164,40 +163,41 @@ pub fn of_notices(connection: &mut AnyConnection, ids: &[String]) -> Result<Hash
 }
 
 /// The agreements of `tenant` that are in force on `day` (ISO 8601) and wanted, by controller and id.
+///
+/// Row by row: the terms of thousands stand there as text, and few of them differ.
 pub fn in_force(
     connection: &mut AnyConnection,
     tenant: &OrganisationId,
     wanted: &Wanted,
     day: &str,
 ) -> Result<Vec<InForce>, StoreError> {
-    let mut query = agreement::table
-        .inner_join(organisation::table.on(organisation::id.eq(agreement::controller_id)))
-        .filter(agreement::processor_id.eq(tenant.as_str()))
-        .filter(agreement::valid_from.le(day))
-        .filter(agreement::valid_until.is_null().or(agreement::valid_until.ge(day)))
-        .into_boxed();
-    match wanted {
-        Wanted::All => {}
-        Wanted::Product(product) => {
-            let ids = agreement_product::table
-                .filter(agreement_product::product.eq(product))
-                .select(agreement_product::agreement_id);
-            query = query.filter(agreement::id.eq_any(ids));
+    let named = match wanted {
+        // Past a few hundred names one scan of the processor's own agreements is cheaper than as many look-ups.
+        Wanted::Controllers(controllers) if controllers.len() <= 500 => {
+            Some(among(connection, agreement::controller_id, controllers)?)
         }
-        Wanted::Controllers(controllers) => {
-            // Past a few hundred names one scan of the processor's own agreements is cheaper than as many look-ups.
-            if controllers.len() <= 500 {
-                query = query.filter(among(connection, agreement::controller_id, controllers)?);
-            }
-        }
-    }
-    // Row by row: the terms of thousands stand there as text, and few of them differ.
-    let rows = query
-        .order((agreement::controller_id, agreement::id))
-        .select((AgreementRow::as_select(), SeatRow::as_select()))
-        .load_iter::<(AgreementRow, SeatRow), DefaultLoadingMode>(connection)?;
+        _ => None,
+    };
     let mut known = HashMap::new();
-    rows.map(|row| read(row?, &mut known)).collect()
+    on_each!(connection, inner => {
+        let mut query = agreement::table
+            .inner_join(organisation::table.on(organisation::id.eq(agreement::controller_id)))
+            .filter(agreement::processor_id.eq(tenant.as_str()))
+            .filter(agreement::valid_from.le(day))
+            .filter(agreement::valid_until.is_null().or(agreement::valid_until.ge(day)))
+            .order((agreement::controller_id, agreement::id))
+            .select((AgreementRow::as_select(), SeatRow::as_select()))
+            .into_boxed();
+        if let Some(named) = named {
+            query = query.filter(named);
+        }
+        if let Wanted::Product(product) = wanted {
+            let of_product = agreement_product::table.filter(agreement_product::product.eq(product));
+            query = query.filter(agreement::id.eq_any(of_product.select(agreement_product::agreement_id)));
+        }
+        let rows = row_by_row::<_, (AgreementRow, SeatRow), _>(inner, query)?;
+        rows.map(|row| read(row?, &mut known)).collect()
+    })
 }
 
 /// The terms of all agreements of `processor` with `controllers` that have not ended before `day` (ISO 8601), in the order of their ids.
