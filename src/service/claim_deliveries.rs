@@ -95,7 +95,8 @@ impl Service {
     /// Leases up to `limit` due deliveries of `lane`, the same share for every tenant, and opens their attempts; answers them
     /// ready to send, each with the pass that `admit` gave for its endpoint and host.
     ///
-    /// The limit is asked for when it is this claim's turn to write: by then more may be free than when it was called. What `admit` gives no pass is put back without charge. `turn` says which tenant is served first.
+    /// The limit is asked for when it is this claim's turn to write: by then more may be free than when it was called. What `admit`
+    /// gives no pass is put back without charge. `turn` says which tenant is served first.
     pub async fn claim_deliveries<P: Send + 'static>(
         &self,
         lane: Lane,

@@ -1,4 +1,4 @@
-//! The two databases behind one connection type: choosing by URL, opening, migrating. Holds no query.
+//! The two databases behind one connection type: choosing by URL, opening, migrating. Knows no table.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::migration::MigrationVersion;

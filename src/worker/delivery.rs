@@ -119,13 +119,11 @@ pub async fn step(service: &Service, outbound: &Outbound, lane: Lane, limit: usi
 pub async fn run(service: Service, outbound: Outbound, pace: Pace, stop: CancellationToken) {
     // Bounded by the places: each result brings its own.
     let (results, inbox) = mpsc::unbounded_channel();
-    let recorder = tokio::spawn(record(service.clone(), inbox));
+    let recorder = tokio::spawn(record(service.clone(), inbox, stop.clone()));
     let gate = Gate::new(pace.limits);
     let running = TaskTracker::new();
     for lane in Lane::ALL.into_iter().filter(|lane| runs(&outbound, *lane)) {
-        let (prompt, waiting) = shares(lane, pace);
-        let [prompt, waiting, unwritten] =
-            [prompt, waiting, prompt * UNWRITTEN].map(|places| Arc::new(Semaphore::new(places)));
+        let [prompt, waiting, unwritten] = shares(lane, pace).map(|places| Arc::new(Semaphore::new(places)));
         let places = Places { prompt, waiting, unwritten };
         let (service, outbound, gate) = (service.clone(), outbound.clone(), gate.clone());
         let (results, stop) = (results.clone(), stop.clone());
@@ -143,27 +141,29 @@ pub async fn run(service: Service, outbound: Outbound, pace: Pace, stop: Cancell
 /// The most connections to the relay at the same time. Postfix, unless told otherwise, refuses more than 50 of one client.
 const TO_RELAY: usize = 40;
 
-/// The places of a lane, prompt and waiting ones: half of all for first attempts, a quarter for later ones, and the rest for mail and
-/// replays.
-///
-/// There is but one relay, so that mail has no places beside: a slow relay is not helped by more connections.
-fn shares(lane: Lane, pace: Pace) -> (usize, usize) {
-    let share = |percent: usize| ((pace.concurrency * percent / 100).max(1), (pace.waiting * percent / 100).max(1));
-    match lane {
-        Lane::First => share(50),
-        Lane::Retry => share(25),
-        Lane::Mail => {
-            let (prompt, waiting) = share(10);
-            ((prompt + waiting).min(TO_RELAY), 0)
-        }
-        Lane::Replay => share(15),
-    }
-}
-
 /// How many results may wait to be written, for each prompt place.
 ///
 /// Who has not been told yet does not wait for the records of those who have. After a crash they are told twice.
 const UNWRITTEN: usize = 2;
+
+/// The places of a lane, prompt ones, waiting ones, and those of results: half of all for first attempts, a quarter for later ones, and
+/// the rest for mail and replays.
+///
+/// There is but one relay, so that mail has no places beside: a slow relay is not helped by more connections. Nor are more mails
+/// to be repeated after a crash.
+fn shares(lane: Lane, pace: Pace) -> [usize; 3] {
+    let share = |percent: usize| ((pace.concurrency * percent / 100).max(1), (pace.waiting * percent / 100).max(1));
+    let of_webhooks = |(prompt, waiting)| [prompt, waiting, prompt * UNWRITTEN];
+    match lane {
+        Lane::First => of_webhooks(share(50)),
+        Lane::Retry => of_webhooks(share(25)),
+        Lane::Mail => {
+            let (prompt, waiting) = share(10);
+            [(prompt + waiting).min(TO_RELAY), 0, 1]
+        }
+        Lane::Replay => of_webhooks(share(15)),
+    }
+}
 
 /// Where the attempts of one lane run, and their results wait.
 #[derive(Clone)]
@@ -173,21 +173,6 @@ struct Places {
     unwritten: Arc<Semaphore>,
 }
 
-/// What an attempt holds until its result is recorded: its place, and its right towards endpoint and host.
-struct Slot {
-    place: OwnedSemaphorePermit,
-    _pass: Pass,
-}
-
-impl Slot {
-    /// Takes one of `places`, if there is a free one; the place before is free at once.
-    fn move_to(&mut self, places: &Arc<Semaphore>) {
-        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            self.place = place;
-        }
-    }
-}
-
 /// One lane at work.
 struct LaneRunner {
     service: Service,
@@ -195,7 +180,7 @@ struct LaneRunner {
     lane: Lane,
     gate: Gate,
     places: Places,
-    results: mpsc::UnboundedSender<(Attempted, Slot)>,
+    results: mpsc::UnboundedSender<(Attempted, OwnedSemaphorePermit)>,
 }
 
 impl LaneRunner {
@@ -209,7 +194,7 @@ impl LaneRunner {
             tokio::pin!(nudged);
             nudged.as_mut().enable();
             // Waits until a place is free.
-            let Ok(_) = self.places.prompt.acquire().await else { break };
+            let Some(Ok(_)) = stop.run_until_cancelled(self.places.prompt.acquire()).await else { break };
             turn = turn.wrapping_add(1);
             match self.claim(turn).await {
                 // Behind those whose endpoint or host is busy may be others that are due.
@@ -217,7 +202,7 @@ impl LaneRunner {
                     for (outgoing, pass) in ready {
                         // This lane alone takes permits, so what was free is still free.
                         let Ok(place) = Arc::clone(&self.places.prompt).acquire_owned().await else { return };
-                        requests.spawn(self.send(outgoing, Slot { place, _pass: pass }));
+                        requests.spawn(self.send(outgoing, place, pass));
                     }
                     continue;
                 }
@@ -244,7 +229,15 @@ impl LaneRunner {
     }
 
     /// Sends one request; if it is slow, in a place where it keeps nobody waiting, as long as there is one.
-    fn send(&self, outgoing: Outgoing, mut slot: Slot) -> impl Future<Output = ()> + Send + 'static {
+    ///
+    /// The right towards endpoint and host ends with the attempt. Its result waits in a place of its own to be written; until there is
+    /// one it keeps the place of the attempt.
+    fn send(
+        &self,
+        outgoing: Outgoing,
+        mut place: OwnedSemaphorePermit,
+        pass: Pass,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let (outbound, clock, results) = (self.outbound.clone(), self.service.clock.clone(), self.results.clone());
         let Places { waiting, unwritten, .. } = self.places.clone();
         async move {
@@ -253,20 +246,30 @@ impl LaneRunner {
             let attempted = if let Ok(attempted) = tokio::time::timeout(PATIENCE, &mut attempt).await {
                 attempted
             } else {
-                slot.move_to(&waiting);
+                if let Ok(aside) = waiting.try_acquire_owned() {
+                    place = aside;
+                }
                 attempt.await
             };
-            slot.move_to(&unwritten);
-            drop(results.send((attempted, slot)));
+            drop(pass);
+            // Nobody closes these places.
+            if let Ok(own) = unwritten.acquire_owned().await {
+                drop(place);
+                drop(results.send((attempted, own)));
+            }
         }
     }
 }
 
 /// Writes results in batches: whatever has come in while the last batch was written.
-async fn record(service: Service, mut inbox: mpsc::UnboundedReceiver<(Attempted, Slot)>) {
+async fn record(
+    service: Service,
+    mut inbox: mpsc::UnboundedReceiver<(Attempted, OwnedSemaphorePermit)>,
+    stop: CancellationToken,
+) {
     let mut waiting = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut waiting, BATCH).await > 0 {
-        let (batch, slots): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let (batch, places): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         // A place is free again when its result is recorded: attempts cannot run ahead of the records without end.
         let mut unwritten = vec![batch];
         while let Some(mut part) = unwritten.pop() {
@@ -275,7 +278,7 @@ async fn record(service: Service, mut inbox: mpsc::UnboundedReceiver<(Attempted,
                 tracing::error!(%error, deliveries = part.len(), "results of deliveries could not be recorded; trying again");
                 tokio::time::sleep(POLL).await;
                 // Shutting down with a dead database: the leases bring the work back, and the open attempts say so.
-                if !inbox.is_closed() {
+                if !stop.is_cancelled() {
                     unwritten.push(part);
                 }
             } else if part.len() > 1 {
@@ -286,33 +289,13 @@ async fn record(service: Service, mut inbox: mpsc::UnboundedReceiver<(Attempted,
                 tracing::error!(%error, "a result cannot be recorded; the lease brings its delivery back");
             }
         }
-        drop(slots);
+        drop(places);
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::domain::id::WebhookId;
-
-    #[test]
-    fn who_moves_aside_frees_a_place_and_stays_where_there_is_no_other() {
-        let [prompt, aside] = [2, 1].map(|places| Arc::new(Semaphore::new(places)));
-        let gate = Gate::new(Limits { per_endpoint: 2, per_host: 2 });
-        let slot = || {
-            let pass = gate.admit(&WebhookId::from_bytes([1; 16]).into(), "a.example:443");
-            let place = Arc::clone(&prompt).try_acquire_owned().ok();
-            place.zip(pass).map(|(place, pass)| Slot { place, _pass: pass })
-        };
-        let (mut first, mut second) = (slot().unwrap(), slot().unwrap());
-        first.move_to(&aside);
-        assert_eq!((prompt.available_permits(), aside.available_permits()), (1, 0));
-        second.move_to(&aside);
-        assert_eq!((prompt.available_permits(), aside.available_permits()), (1, 0), "there is no other place");
-        drop((first, second));
-        assert_eq!((prompt.available_permits(), aside.available_permits()), (2, 1));
-    }
 
     #[test]
     fn every_lane_has_a_place_and_the_relay_never_has_more_than_it_bears() {
@@ -320,11 +303,12 @@ mod tests {
             let limits = Limits { per_endpoint: 1, per_host: 1 };
             Pace { concurrency, waiting, limits }
         };
-        assert_eq!(shares(Lane::Mail, pace(2048, 8192)), (40, 0));
-        assert_eq!(shares(Lane::First, pace(2048, 8192)), (1024, 4096));
-        assert_eq!(shares(Lane::Mail, pace(64, 100)), (16, 0));
+        assert_eq!(shares(Lane::Mail, pace(2048, 8192)), [40, 0, 1]);
+        assert_eq!(shares(Lane::First, pace(2048, 8192)), [1024, 4096, 2048]);
+        assert_eq!(shares(Lane::Mail, pace(64, 100)), [16, 0, 1]);
         for lane in Lane::ALL {
-            assert!(shares(lane, pace(1, 1)).0 >= 1, "{lane:?}");
+            let [prompt, _, unwritten] = shares(lane, pace(1, 1));
+            assert!(prompt >= 1 && unwritten >= 1, "{lane:?}");
         }
     }
 }

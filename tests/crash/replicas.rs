@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -98,6 +99,28 @@ impl FanOut {
         setup.is_sound();
         self.times.values().map(|times| times - 1).sum()
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_not_been_told_waits_for_so_many_records_and_no_more() {
+    const CONTROLLERS: usize = 60;
+    /// Half of the places are for first attempts; twice as many results wait to be written.
+    const CONCURRENCY: usize = 8;
+    const SENT: usize = CONCURRENCY / 2 * 3;
+    let setup = Setup::new()
+        .with("ART33_DELIVERY_CONCURRENCY", &CONCURRENCY.to_string())
+        .with("ART33_DELIVERY_PER_HOST", &CONTROLLERS.to_string());
+    let Some((setup, _database)) = setup.on_postgres() else { return };
+    setup.answer(&["migrate"]);
+    // What has arrived cannot be recorded, for no receipt can be written; what is due can be claimed.
+    let mut held = PgConnection::establish(setup.setting("ART33_DATABASE_URL").unwrap()).unwrap();
+    held.batch_execute("BEGIN; LOCK TABLE receipt IN SHARE MODE").unwrap();
+    let mut fan_out = FanOut::begin(&setup, 1, CONTROLLERS).await;
+    fan_out.told(SENT).await;
+    assert_eq!(setup.number(UNDER_WAY), SENT);
+    assert_eq!(setup.number(PENDING), CONTROLLERS);
+    held.batch_execute("COMMIT").unwrap();
+    assert_eq!(fan_out.end(&setup, CONTROLLERS).await, 0, "nothing is sent again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 ALTER TABLE ledger_stream RESET (fillfactor);
 ALTER TABLE attempt RESET (fillfactor);
 ALTER TABLE duty RESET (fillfactor);
-ALTER TABLE delivery RESET (fillfactor);
+ALTER TABLE delivery SET (fillfactor = 70);
 ALTER TABLE notice RESET (fillfactor);
 
 ALTER TABLE receipt ADD CONSTRAINT receipt_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES notice (id);

@@ -7,8 +7,8 @@ ALTER TABLE delivery DROP CONSTRAINT delivery_by_lane_endpoint_id_fkey;
 ALTER TABLE escalation DROP CONSTRAINT escalation_notice_id_fkey;
 ALTER TABLE receipt DROP CONSTRAINT receipt_notice_id_fkey;
 
--- Every row here is written again soon, when the notice has arrived. With room left in its page the new row stands beside the old one,
--- and where no index is concerned none is touched.
+-- These rows are written again soon, when the notice has arrived. With room left in its page the new row stands beside the old one, and
+-- where no index is concerned, as in notice, none is touched.
 ALTER TABLE notice SET (fillfactor = 50);
 ALTER TABLE delivery SET (fillfactor = 50);
 ALTER TABLE duty SET (fillfactor = 60);
