@@ -50,6 +50,13 @@ struct FanOut {
 impl FanOut {
     /// Starts so many processes and tells so many controllers.
     async fn begin(setup: &Setup, processes: usize, controllers: usize) -> Self {
+        let fan_out = Self::ready(setup, processes, controllers).await;
+        fan_out.file().await;
+        fan_out
+    }
+
+    /// Starts so many processes and makes so many controllers.
+    async fn ready(setup: &Setup, processes: usize, controllers: usize) -> Self {
         let (sender, received) = unbounded_channel();
         let receivers = Receivers::start(usize::MAX, sender);
         let mut started = Vec::new();
@@ -60,11 +67,16 @@ impl FanOut {
         let mut world = World::build(setup, base, &receivers, 1).await;
         world.all_proven(base).await;
         crowd::fill(setup, &mut world, controllers);
-        let mut filing = world.filing(0);
-        filing["affected"] = json!({"product": "azubiheft"});
-        let filed = world.post(&format!("{base}/v1/incidents"), None, &filing).await.unwrap();
-        assert_eq!((filed.status, &filed.json["affected_count"]), (201, &json!(controllers)), "{}", filed.json);
         Self { processes: started, world, received, receivers, times: HashMap::new(), senders: HashMap::new() }
+    }
+
+    /// Files an incident that concerns all of them.
+    async fn file(&self) {
+        let mut filing = self.world.filing(0);
+        filing["affected"] = json!({"product": "azubiheft"});
+        let filed = self.world.post(&format!("{}/v1/incidents", self.processes[0].base), None, &filing).await.unwrap();
+        let concerned = json!(self.world.controllers.len());
+        assert_eq!((filed.status, &filed.json["affected_count"]), (201, &concerned), "{}", filed.json);
     }
 
     fn note(&mut self, one: Received) {
@@ -111,11 +123,11 @@ async fn whoever_has_not_been_told_waits_for_so_many_records_and_no_more() {
         .with("ART33_DELIVERY_CONCURRENCY", &CONCURRENCY.to_string())
         .with("ART33_DELIVERY_PER_HOST", &CONTROLLERS.to_string());
     let Some((setup, _database)) = setup.on_postgres() else { return };
-    setup.answer(&["migrate"]);
+    let mut fan_out = FanOut::ready(&setup, 1, CONTROLLERS).await;
     // What has arrived cannot be recorded, for no receipt can be written; what is due can be claimed.
     let mut held = PgConnection::establish(setup.setting("ART33_DATABASE_URL").unwrap()).unwrap();
     held.batch_execute("BEGIN; LOCK TABLE receipt IN SHARE MODE").unwrap();
-    let mut fan_out = FanOut::begin(&setup, 1, CONTROLLERS).await;
+    fan_out.file().await;
     fan_out.told(SENT).await;
     assert_eq!(setup.number(UNDER_WAY), SENT);
     assert_eq!(setup.number(PENDING), CONTROLLERS);
