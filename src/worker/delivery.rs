@@ -173,6 +173,9 @@ struct Places {
     unwritten: Arc<Semaphore>,
 }
 
+/// What a result holds until it is written.
+type Held = (OwnedSemaphorePermit, Pass);
+
 /// One lane at work.
 struct LaneRunner {
     service: Service,
@@ -180,7 +183,7 @@ struct LaneRunner {
     lane: Lane,
     gate: Gate,
     places: Places,
-    results: mpsc::UnboundedSender<(Attempted, OwnedSemaphorePermit)>,
+    results: mpsc::UnboundedSender<(Attempted, Held)>,
 }
 
 impl LaneRunner {
@@ -230,8 +233,8 @@ impl LaneRunner {
 
     /// Sends one request; if it is slow, in a place where it keeps nobody waiting, as long as there is one.
     ///
-    /// The right towards endpoint and host ends with the attempt. Its result waits in a place of its own to be written; until there is
-    /// one it keeps the place of the attempt.
+    /// Its result waits in a place of its own to be written; until there is one it keeps the place of the attempt. The right towards
+    /// endpoint and host is given back when it is written, so that after a crash no host gets more again than its limit.
     fn send(
         &self,
         outgoing: Outgoing,
@@ -251,25 +254,20 @@ impl LaneRunner {
                 }
                 attempt.await
             };
-            drop(pass);
             // Nobody closes these places.
             if let Ok(own) = unwritten.acquire_owned().await {
                 drop(place);
-                drop(results.send((attempted, own)));
+                drop(results.send((attempted, (own, pass))));
             }
         }
     }
 }
 
 /// Writes results in batches: whatever has come in while the last batch was written.
-async fn record(
-    service: Service,
-    mut inbox: mpsc::UnboundedReceiver<(Attempted, OwnedSemaphorePermit)>,
-    stop: CancellationToken,
-) {
+async fn record(service: Service, mut inbox: mpsc::UnboundedReceiver<(Attempted, Held)>, stop: CancellationToken) {
     let mut waiting = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut waiting, BATCH).await > 0 {
-        let (batch, places): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let (batch, held): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         // A place is free again when its result is recorded: attempts cannot run ahead of the records without end.
         let mut unwritten = vec![batch];
         while let Some(mut part) = unwritten.pop() {
@@ -289,7 +287,7 @@ async fn record(
                 tracing::error!(%error, "a result cannot be recorded; the lease brings its delivery back");
             }
         }
-        drop(places);
+        drop(held);
     }
 }
 
